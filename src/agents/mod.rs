@@ -1,0 +1,1 @@
+//! Agent files: find, parse, check. Shared by `delegate` and, later, the LSP front.

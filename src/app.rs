@@ -1,0 +1,1 @@
+//! Builds the services from the resolved settings; the only file that sees every room.

@@ -1,0 +1,17 @@
+//! Small things that every room needs: identifiers, names, time, byte and number formats.
+//!
+//! Nothing here knows what the product does. A type in this room is valid by construction, so the
+//! rooms above never check it again.
+
+mod clock;
+mod format;
+mod ids;
+mod name;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use format::{bytes, thousands};
+pub use ids::{Handle, InvalidId, MemoryId, RunId, content_hash};
+pub use name::{InvalidName, Name};
+
+/// A point in time, to the nanosecond, in UTC.
+pub use jiff::Timestamp;

@@ -1,0 +1,129 @@
+//! Settings as resolved: every value is there and valid.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where things are.
+    pub paths: Paths,
+    /// Budgets and compression.
+    pub context: ContextConfig,
+    /// What is remembered, and where.
+    pub memory: MemoryConfig,
+    /// Limits on requests.
+    pub security: SecurityConfig,
+    /// Runs of sub-agents.
+    pub delegation: DelegationConfig,
+    /// The boundary around processes.
+    pub sandbox: SandboxConfig,
+}
+
+/// Where things are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The working directory at the start.
+    pub working_directory: PathBuf,
+    /// The project: the nearest parent with `.claude/` or `.git/`; of a git worktree, the main
+    /// worktree's root. `None` outside any project.
+    pub project_root: Option<PathBuf>,
+    /// The nearest parent with `.claude/` or `.git/` itself; inside a git worktree it differs from
+    /// `project_root`. Agents are looked for and tasks work here.
+    pub workspace: PathBuf,
+    /// The folder of this project's data.
+    pub data: PathBuf,
+    /// The folder of this user's data, shared by all projects.
+    pub user_data: PathBuf,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// The folders in which programs are looked for (`PATH`).
+    pub programs: Vec<PathBuf>,
+}
+
+/// Budgets and compression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextConfig {
+    /// The budget of a packet or a recall when the caller names none, in tokens.
+    pub max_tokens: usize,
+    /// The encoding that is counted with when the caller names none.
+    pub encoding: String,
+    /// The most tokens of any result.
+    pub max_output_tokens: usize,
+    /// How text is made to fit.
+    pub compression: CompressionConfig,
+}
+
+/// How text is made to fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompressionConfig {
+    /// Whether text is compressed at all; when not, it is only truncated.
+    pub enabled: bool,
+    /// The levels that may be used, in order.
+    pub levels: Vec<String>,
+}
+
+/// What is remembered, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// The store: a file path or an address with a scheme.
+    pub location: String,
+    /// The store of memories that follow the user.
+    pub user_location: String,
+}
+
+/// Limits on requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityConfig {
+    /// The most requests a minute from one connection; `None`: no limit.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// Runs of sub-agents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DelegationConfig {
+    /// The most steps that run at once in this process.
+    pub max_parallel: usize,
+    /// The time limit of a step when nothing else names one.
+    pub timeout: Duration,
+    /// How often a failed step is tried again.
+    pub retries_max: u32,
+    /// The budget of a step's packet when nothing else names one, in tokens.
+    pub budget_tokens: usize,
+    /// The budget of a step's result when nothing else names one, in tokens.
+    pub result_tokens: usize,
+    /// The runner of agents that name none; `None`: the first of claude and codex that is installed.
+    pub runner: Option<String>,
+    /// Further environment variables that tasks may see, with their values.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The weakest boundary that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MinimumStrength {
+    /// Namespaces and everything of `landlock`.
+    Full,
+    /// Landlock, seccomp and resource limits.
+    Landlock,
+    /// No boundary is needed: tasks may run unprotected.
+    Unprotected,
+}
+
+/// The boundary around processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// The weakest boundary that is accepted.
+    pub minimum: MinimumStrength,
+    /// The most memory of a task, in bytes.
+    pub memory_bytes: u64,
+    /// The most processes of a task.
+    pub processes: u64,
+    /// The most bytes kept of each output stream of a task.
+    pub output_bytes: u64,
+    /// Further paths that tasks may read.
+    pub readable: Vec<PathBuf>,
+}

@@ -1,0 +1,1 @@
+//! Running sub-agents: plan, packet, dispatch, journal, outcome.

@@ -1,0 +1,41 @@
+//! Starting, limiting and ending processes: the only room that does.
+//!
+//! [`run`] starts a [`Launch`] under a [`Policy`] inside the strongest sandbox that the system
+//! allows, streams its output, and returns when every process of its tree has ended. No shell is
+//! ever involved, and nothing is inherited: neither environment nor descriptors.
+
+mod launch;
+pub mod sandbox;
+
+pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy, Stream};
+
+use std::path::PathBuf;
+
+/// What can go wrong before a process has run.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The program is not there.
+    #[error("program {} was not found", program.display())]
+    NotFound {
+        /// The program.
+        program: PathBuf,
+    },
+    /// No boundary that the settings accept can be enforced.
+    #[error("refused to start {}: {reason}", program.display())]
+    Refused {
+        /// The program.
+        program: PathBuf,
+        /// What is missing.
+        reason: String,
+        /// What to enable or to set.
+        hint: String,
+    },
+    /// The process could not be started.
+    #[error("cannot start {}: {reason}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,3 @@
+//! The `ctx` command.
+
+fn main() {}

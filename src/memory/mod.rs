@@ -1,0 +1,1 @@
+//! Remembering and recalling: redaction, the words of the index, ranking, superseding, forgetting.

@@ -1,0 +1,1 @@
+//! How an agent of a kind is started. Turns agent and packet into a launch; starts nothing itself.

@@ -1,0 +1,145 @@
+//! Keeping things: memories, originals of compressed text, runs with their steps and events.
+//!
+//! The door is [`Store`], a trait over plain records, and [`open`], which picks the adapter. This
+//! is the only room that knows SQL. A store keeps what it is given and finds it again; what the
+//! words mean (stems, ranking, redaction) is decided in `memory/`, so that every adapter ranks
+//! alike. What a method returned `Ok` for survives the death of the process.
+
+mod filter;
+mod records;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+pub use filter::{MemoryFilter, RunFilter};
+pub use records::{
+    Added, AddedStatus, Candidate, Change, Created, Event, Forgotten, Matches, Memory, MemoryKind, NewMemory,
+    NewOriginal, Original, Run, RunState, Scope, Step, StoreStatus,
+};
+
+use crate::base::{Handle, MemoryId, RunId, Timestamp};
+
+/// Keeps memories, originals and runs.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Adds memories in one transaction and tells, in the same order, what became of each.
+    ///
+    /// A memory whose `digest` is already there and current is a duplicate and is not added again.
+    /// One with a `topic_key` or `supersedes` takes the place of the current memory it names,
+    /// which stays in history.
+    async fn add_memories(&self, memories: Vec<NewMemory>) -> Result<Vec<Added>, StoreError>;
+
+    /// Returns the memories of these ids, history included, in the order asked; unknown ids are
+    /// left out.
+    async fn memories(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
+
+    /// Returns up to `limit` memories that pass the filter, newest first, after skipping `offset`.
+    async fn list_memories(
+        &self,
+        filter: &MemoryFilter,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<Memory>, StoreError>;
+
+    /// Returns the statistics and postings that ranking needs: of the memories that pass the
+    /// filter, those that hold at least one of `terms`, with how often they hold each.
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError>;
+
+    /// Returns the memories of a session whose order lies between `from` and `to`, both included.
+    async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError>;
+
+    /// Puts `new` in the place of `old`, which stays in history; returns what was added.
+    /// `None`: there is no current memory of that id.
+    async fn supersede(&self, old: &MemoryId, new: NewMemory) -> Result<Option<Memory>, StoreError>;
+
+    /// Changes what is not text of a memory: metadata, tags, pin, restoring. Returns it as it is now.
+    async fn change_memory(&self, id: &MemoryId, change: Change) -> Result<Option<Memory>, StoreError>;
+
+    /// Forgets memories: a tombstone keeps id and times; the text goes from recall. With `purge`
+    /// every trace of the text leaves the file as well. Returns what was forgotten.
+    async fn forget(&self, ids: &[MemoryId], purge: bool, at: Timestamp) -> Result<Vec<Forgotten>, StoreError>;
+
+    /// Keeps an original and returns its handle; the same content gets the same handle.
+    async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError>;
+
+    /// Returns an original.
+    async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError>;
+
+    /// Records a run and its steps before anything of it starts. When a run with the same
+    /// idempotency key exists, nothing is recorded and that one is returned.
+    async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError>;
+
+    /// Writes the run's present state.
+    async fn save_run(&self, run: &Run) -> Result<(), StoreError>;
+
+    /// Writes the step's present state.
+    async fn save_step(&self, step: &Step) -> Result<(), StoreError>;
+
+    /// Returns a run.
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError>;
+
+    /// Returns the steps of a run, in the order they were recorded.
+    async fn steps(&self, run: &RunId) -> Result<Vec<Step>, StoreError>;
+
+    /// Returns up to `limit` runs that pass the filter, newest first.
+    async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Extends the lease by which other processes see that this run's owner lives.
+    async fn renew_lease(&self, run: &RunId, owner: &str, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Marks unfinished runs whose lease ended before `now` as interrupted; returns them.
+    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+
+    /// Asks for a run to be cancelled, whichever process owns it.
+    async fn request_cancel(&self, run: &RunId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Adds an event to a run's journal.
+    async fn add_event(&self, event: Event) -> Result<(), StoreError>;
+
+    /// Returns up to `limit` events of a run after number `after`, oldest first.
+    async fn events(&self, run: &RunId, after: i64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Checks that the store answers, and returns what is in it.
+    async fn status(&self) -> Result<StoreStatus, StoreError>;
+}
+
+/// What can go wrong in a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The location names a backend this build does not have.
+    #[error("no storage backend for {location:?}: expected a file path or sqlite://PATH")]
+    UnknownBackend {
+        /// The location as given.
+        location: String,
+    },
+    /// The folder of the database cannot be made or used.
+    #[error("cannot use the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The file was written by a newer version.
+    #[error("{} has schema version {found}, this program knows up to {known}: use a newer ctx", path.display())]
+    TooNew {
+        /// The database file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// The database refused.
+    #[error("database error while {doing}: {source}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// The database's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store was closed while the request waited.
+    #[error("the store was closed")]
+    Closed,
+}

@@ -1,0 +1,338 @@
+//! The records that a store keeps, as plain data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Handle, MemoryId, Name, RunId, Timestamp};
+
+/// What a memory is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryKind {
+    /// Something that is so.
+    Fact,
+    /// Something that was decided, with its reason.
+    Decision,
+    /// What somebody likes or wants.
+    Preference,
+    /// How something is done.
+    Procedure,
+    /// Something that happened: a run and its outcome, a turn of a conversation.
+    Episode,
+    /// Anything else.
+    #[default]
+    Note,
+}
+
+/// Who shares a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everyone who works on this project.
+    #[default]
+    Project,
+    /// This user, in every project.
+    User,
+    /// One session.
+    Session,
+    /// One agent.
+    Agent,
+}
+
+/// A memory to be added.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMemory {
+    /// Its id, chosen by the caller.
+    pub id: MemoryId,
+    /// The text, redacted.
+    pub text: String,
+    /// The words of text, actor and date as the index keeps them, in order, repeats included.
+    pub terms: Vec<String>,
+    /// Identifies the content within its scope: equal digests are duplicates.
+    pub digest: String,
+    /// What it is about.
+    pub kind: MemoryKind,
+    /// Who shares it.
+    pub scope: Scope,
+    /// The agent it belongs to, for [`Scope::Agent`] and for episodes.
+    pub agent: Option<String>,
+    /// Words to filter by.
+    pub tags: Vec<String>,
+    /// The session it comes from.
+    pub session_id: Option<String>,
+    /// Who said or did it.
+    pub actor: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// From 0 (trivial) to 1 (vital).
+    pub importance: f64,
+    /// Whether it is kept whatever its age.
+    pub pinned: bool,
+    /// When recall stops finding it.
+    pub expires_at: Option<Timestamp>,
+    /// Where it comes from: a file, an address, a run.
+    pub source: Option<String>,
+    /// A JSON object, as text.
+    pub metadata: String,
+    /// A subject of which only the newest memory is current.
+    pub topic_key: Option<String>,
+    /// The memory that this one replaces.
+    pub supersedes: Option<MemoryId>,
+}
+
+/// A stored memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// What was added.
+    pub content: NewMemory,
+    /// Its place in its session, counted by the store from 0.
+    pub order: i64,
+    /// The memory that replaced it, if any.
+    pub superseded_by: Option<MemoryId>,
+    /// When it stopped being current by being superseded.
+    pub superseded_at: Option<Timestamp>,
+    /// When it was forgotten; its text is empty then.
+    pub forgotten_at: Option<Timestamp>,
+}
+
+/// What became of a memory that was to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The id it has now; of the older one for a duplicate.
+    pub id: MemoryId,
+    /// What became of it.
+    pub status: AddedStatus,
+}
+
+/// What became of a memory that was to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddedStatus {
+    /// It is new.
+    Stored,
+    /// The same content is there already.
+    Duplicate,
+    /// It is new and took the place of this one.
+    Superseded(MemoryId),
+    /// It names a memory to supersede that is not there or not current.
+    UnknownSuperseded(MemoryId),
+}
+
+/// A change of what is not text; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// New tags.
+    pub tags: Option<Vec<String>>,
+    /// New metadata, a JSON object as text.
+    pub metadata: Option<String>,
+    /// New importance.
+    pub importance: Option<f64>,
+    /// Pins or unpins.
+    pub pinned: Option<bool>,
+    /// A new expiry, or none.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Makes a superseded or forgotten (not purged) memory current again.
+    pub restore: bool,
+}
+
+/// A memory that was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Its id.
+    pub id: MemoryId,
+    /// Whether its text is gone from the file as well.
+    pub purged: bool,
+}
+
+/// The postings of a query, and the statistics that BM25 needs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matches {
+    /// How many memories pass the filter.
+    pub population: usize,
+    /// The sum of their lengths in terms.
+    pub total_length: u64,
+    /// For each term asked: how many memories that pass the filter hold it.
+    pub document_frequency: Vec<usize>,
+    /// The memories that hold at least one term.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A memory that holds at least one term of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Its id.
+    pub id: MemoryId,
+    /// Its length in terms.
+    pub length: u32,
+    /// How often it holds each term asked, in the order asked.
+    pub frequencies: Vec<u32>,
+    /// Its session.
+    pub session_id: Option<String>,
+    /// Its place in its session.
+    pub order: i64,
+    /// Who said or did it.
+    pub actor: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// From 0 to 1.
+    pub importance: f64,
+}
+
+/// An original to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOriginal {
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// Where they come from, for people.
+    pub source: Option<String>,
+    /// When they were kept.
+    pub created_at: Timestamp,
+}
+
+/// A kept original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// Its handle.
+    pub handle: Handle,
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// Where they come from.
+    pub source: Option<String>,
+    /// When they were kept.
+    pub created_at: Timestamp,
+}
+
+/// The state of a run or of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Recorded, not started.
+    Queued,
+    /// A process exists.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended with an error.
+    Failed,
+    /// Its time was up.
+    TimedOut,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// It never started, because something before it failed.
+    Skipped,
+    /// The process that ran it died.
+    Interrupted,
+}
+
+impl RunState {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// A run of an agent or of a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// `delegate_task` or `run_workflow`.
+    pub tool: String,
+    /// What was asked, shortened for people.
+    pub title: String,
+    /// Its state.
+    pub state: RunState,
+    /// A caller's key: the same key means the same run.
+    pub idempotency_key: Option<String>,
+    /// The run that started this one.
+    pub parent: Option<RunId>,
+    /// The process that runs it.
+    pub owner: String,
+    /// Until when that process has said it lives.
+    pub lease_until: Timestamp,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When somebody asked for it to be cancelled.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// The outcome as the tool gives it, JSON as text.
+    pub outcome: Option<String>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+/// A step of a run: one agent, one task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// Its name within the run.
+    pub name: Name,
+    /// Its place within the run, from 0.
+    pub position: usize,
+    /// The steps that must succeed before it.
+    pub needs: Vec<Name>,
+    /// The agent that does it.
+    pub agent: Name,
+    /// What the agent is asked.
+    pub task: String,
+    /// Its state.
+    pub state: RunState,
+    /// How often it was started.
+    pub attempt: u32,
+    /// When its latest attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The outcome as the tool gives it, JSON as text.
+    pub outcome: Option<String>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+/// A run to be recorded: it is new, or the idempotency key names an older one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It was recorded.
+    New,
+    /// This run has the same idempotency key.
+    Existing(Box<Run>),
+}
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in the store, set when it is added.
+    pub number: i64,
+    /// The run.
+    pub run: RunId,
+    /// The step, if it concerns one.
+    pub step: Option<Name>,
+    /// When.
+    pub at: Timestamp,
+    /// What, as one word: `started`, `output`, `finished`, ...
+    pub kind: String,
+    /// The details, for people.
+    pub detail: String,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// The backend: `sqlite` or `in_memory`.
+    pub backend: &'static str,
+    /// The version of the schema.
+    pub schema_version: i64,
+    /// The current memories.
+    pub memories: u64,
+    /// The kept originals.
+    pub originals: u64,
+    /// The runs.
+    pub runs: u64,
+    /// The size in bytes, where it has one.
+    pub bytes: u64,
+    /// Where it is.
+    pub location: String,
+}

@@ -1,0 +1,104 @@
+//! Exact counts and cuts for one encoding. The engine behind it is `tiktoken-rs` for now.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A byte-pair encoding whose tokens are counted exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// GPT-4 and GPT-3.5.
+    #[serde(rename = "cl100k_base")]
+    Cl100kBase,
+    /// GPT-4o and later.
+    #[default]
+    #[serde(rename = "o200k_base")]
+    O200kBase,
+    /// The `gpt-oss` models: `o200k_base` with other special tokens, so ordinary text counts alike.
+    #[serde(rename = "o200k_harmony")]
+    O200kHarmony,
+}
+
+/// The reason why a text names no encoding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown encoding {0:?}: expected cl100k_base, o200k_base or o200k_harmony")]
+pub struct UnknownEncoding(pub String);
+
+impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Self; 3] = [Self::Cl100kBase, Self::O200kBase, Self::O200kHarmony];
+
+    /// Returns the encoding's name as its makers write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cl100kBase => "cl100k_base",
+            Self::O200kBase => "o200k_base",
+            Self::O200kHarmony => "o200k_harmony",
+        }
+    }
+
+    /// Returns the number of tokens in `text`. Text that looks like a special token is ordinary text.
+    pub fn count(self, text: &str) -> usize {
+        let engine = match self {
+            Self::Cl100kBase => tiktoken_rs::cl100k_base_singleton(),
+            Self::O200kBase | Self::O200kHarmony => tiktoken_rs::o200k_base_singleton(),
+        };
+        engine.encode_ordinary(text).len()
+    }
+
+    /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
+    pub fn fits(self, text: &str, limit: usize) -> bool {
+        text.len() <= limit || self.count(text) <= limit
+    }
+
+    /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
+    /// boundary.
+    pub fn prefix(self, text: &str, limit: usize) -> &str {
+        let mut low = 0;
+        let mut high = text.len();
+        while low < high {
+            let middle = text.ceil_char_boundary(low + (high - low).div_ceil(2));
+            if self.count(&text[..middle]) <= limit {
+                low = middle;
+            } else {
+                high = text.floor_char_boundary(middle - 1);
+            }
+        }
+        &text[..low]
+    }
+
+    /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
+    /// boundary.
+    pub fn suffix(self, text: &str, limit: usize) -> &str {
+        let mut low = 0;
+        let mut high = text.len();
+        while low < high {
+            let middle = text.floor_char_boundary(low + (high - low) / 2);
+            if self.count(&text[middle..]) <= limit {
+                high = middle;
+            } else {
+                low = text.ceil_char_boundary(middle + 1);
+            }
+        }
+        &text[low..]
+    }
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEncoding> {
+        Self::ALL
+            .into_iter()
+            .find(|encoding| encoding.name() == text)
+            .ok_or_else(|| UnknownEncoding(text.chars().take(80).collect()))
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

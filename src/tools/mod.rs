@@ -1,0 +1,1 @@
+//! What the product offers, one file per tool. The last room that sees JSON.

@@ -1,0 +1,102 @@
+//! Keeps the house in the order that ARCHITECTURE.md describes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms from top to bottom. A room uses only rooms below it.
+const ROOMS: [&str; 15] = [
+    "front", "app", "tools", "delegate", "runners", "agents", "pack", "memory", "compress", "store", "exec", "tokens",
+    "observe", "config", "base",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(|entry| entry.expect("the tree can be read").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The rooms that a source text names after `crate::`, with the line of each.
+fn rooms_used(source: &str) -> Vec<(usize, String)> {
+    let mut used = Vec::new();
+    for (index, line) in source.lines().enumerate() {
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            if let Some(list) = rest.strip_prefix('{') {
+                let list = list.split('}').next().unwrap_or_default();
+                used.extend(
+                    list.split(',')
+                        .map(|item| (index + 1, item.trim().split("::").next().unwrap_or_default().to_owned())),
+                );
+            } else {
+                let room: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                used.push((index + 1, room));
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn a_room_uses_only_rooms_below_it() {
+    let source = root().join("src");
+    let mut wrong = Vec::new();
+    for file in rust_files(&source) {
+        let relative = file.strip_prefix(&source).expect("below src");
+        let first = relative.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+        let room = first.trim_end_matches(".rs");
+        let Some(place) = ROOMS.iter().position(|name| *name == room) else {
+            assert!(["lib", "main"].contains(&room), "src/{room} is not a room of the list");
+            continue;
+        };
+        for (line, used) in rooms_used(&fs::read_to_string(&file).expect("readable")) {
+            match ROOMS.iter().position(|name| *name == used) {
+                Some(other) if other >= place => {}
+                Some(_) => {
+                    wrong.push(format!("src/{}:{line}: {room} uses {used}, which is above it", relative.display()));
+                }
+                None => wrong.push(format!("src/{}:{line}: crate::{used} is not a room", relative.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn lib_lists_the_rooms_in_order() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    let listed: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(listed, ROOMS);
+}
+
+#[test]
+fn the_check_sees_an_upward_use() {
+    assert_eq!(rooms_used("use crate::front::mcp;"), [(1, "front".to_owned())]);
+    assert_eq!(rooms_used("\nuse crate::{base::Name, store};"), [(2, "base".to_owned()), (2, "store".to_owned())]);
+    assert!(rooms_used("// crate::front").is_empty());
+}
+
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = root().join("tests/it");
+    let main = fs::read_to_string(folder.join("main.rs")).expect("tests/it/main.rs");
+    for entry in fs::read_dir(&folder).expect("tests/it") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
+        if name != "main" {
+            assert!(main.lines().any(|line| line == format!("mod {name};")), "tests/it/main.rs does not list {name}");
+        }
+    }
+    let others: Vec<_> =
+        rust_files(&root().join("tests")).into_iter().filter(|file| !file.starts_with(&folder)).collect();
+    assert!(others.is_empty(), "tests belong into tests/it: {others:?}");
+}
