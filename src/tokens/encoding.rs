@@ -1,9 +1,11 @@
-//! Exact counts and cuts for one encoding. The engine behind it is `tiktoken-rs` for now.
+//! Exact counts and cuts for one encoding.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::count::Counter;
 
 /// A byte-pair encoding whose tokens are counted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -41,16 +43,12 @@ impl Encoding {
 
     /// Returns the number of tokens in `text`. Text that looks like a special token is ordinary text.
     pub fn count(self, text: &str) -> usize {
-        let engine = match self {
-            Self::Cl100kBase => tiktoken_rs::cl100k_base_singleton(),
-            Self::O200kBase | Self::O200kHarmony => tiktoken_rs::o200k_base_singleton(),
-        };
-        engine.encode_ordinary(text).len()
+        Counter::new(self).count(text, usize::MAX).unwrap_or(usize::MAX)
     }
 
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
-        text.len() <= limit || self.count(text) <= limit
+        text.len() <= limit || Counter::new(self).count(text, limit).is_some()
     }
 
     /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character

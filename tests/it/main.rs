@@ -1,3 +1,5 @@
 //! The one integration test binary: a module per feature.
 
+mod texts;
 mod tidy;
+mod tokens;

@@ -1,0 +1,116 @@
+//! The tables of one vocabulary. `src/tokens/layout.rs` says how they are laid out.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use crate::layout::{self, KEY_BITS, MASKS, NO_TOKEN, Rank, Record, SHORT_MAX, TOKEN_MAX};
+
+type Ranks<'a> = HashMap<&'a [u8], Rank>;
+
+/// Writes the tables of the vocabulary whose tokens are `tokens`, by rank.
+pub fn write(out: &Path, name: &str, tokens: &[Vec<u8>]) {
+    assert!(tokens.len() < NO_TOKEN as usize && tokens.iter().all(|token| (1..=TOKEN_MAX).contains(&token.len())));
+    let ranks: Ranks = tokens.iter().zip(0..).map(|(token, rank)| (token.as_slice(), rank)).collect();
+
+    let records: Vec<u64> = tokens.iter().map(|token| record(token, &ranks).0).collect();
+    let (short, long): (Vec<_>, Vec<_>) = tokens.iter().zip(0..).partition(|(token, _)| token.len() <= SHORT_MAX);
+    let (slots, pilots) = perfect_hash(&short);
+    let (long_slots, long_bytes) = long_table(&long);
+
+    let save = |table: &str, bytes: Vec<u8>| {
+        fs::write(out.join(format!("{name}.{table}")), bytes).expect("the output folder is writable");
+    };
+    save("records", records.iter().flat_map(|record| record.to_le_bytes()).collect());
+    save("slots", slots.iter().flat_map(|slot| slot.to_le_bytes()).collect());
+    save("pilots", pilots.iter().flat_map(|pilot| pilot.to_le_bytes()).collect());
+    save("long_slots", long_slots.iter().flat_map(|slot| slot.to_le_bytes()).collect());
+    save("long_bytes", long_bytes);
+    save("masks_4", masks(tokens, 4, layout::mask_of_4));
+    save("masks_8", masks(tokens, 8, layout::mask_of_8));
+}
+
+/// What the token is merged from, and the longest token that it begins with.
+fn record(token: &[u8], ranks: &Ranks) -> Record {
+    let own = ranks[token];
+    let prefix = (1..token.len()).rev().find_map(|len| ranks.get(&token[..len]).copied()).unwrap_or(NO_TOKEN);
+    if token.len() == 1 {
+        return Record::new(own, own, prefix, 1);
+    }
+    // The reference's merge, which always joins the pair of lowest rank, stopped before the last.
+    let mut parts: Vec<&[u8]> = token.chunks(1).collect();
+    while parts.len() > 2 {
+        let mut start = 0;
+        let (_, at, joined) = (0..parts.len() - 1)
+            .filter_map(|at| {
+                let pair = &token[start..start + parts[at].len() + parts[at + 1].len()];
+                start += parts[at].len();
+                Some((*ranks.get(pair).filter(|rank| **rank < own)?, at, pair))
+            })
+            .min()
+            .expect("every token can be merged from its bytes");
+        parts[at] = joined;
+        parts.remove(at + 1);
+    }
+    Record::new(ranks[parts[0]], ranks[parts[1]], prefix, token.len())
+}
+
+/// Places each short token in a slot of its own, and returns the slots and the buckets' pilots.
+fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
+    let mut slots = vec![0_u128; tokens.len() + tokens.len() / 50];
+    let mut pilots = vec![0_u16; tokens.len() / 4];
+    let mut buckets: Vec<Vec<(u64, u128)>> = vec![Vec::new(); pilots.len()];
+    for (token, rank) in tokens {
+        let mut bytes = [0; 16];
+        bytes[..token.len()].copy_from_slice(token);
+        let key = layout::key(u128::from_le_bytes(bytes), token.len());
+        let hash = layout::hash_key(key);
+        buckets[layout::bucket(hash, pilots.len())].push((hash, key | u128::from(*rank) << KEY_BITS));
+    }
+    // The fullest buckets choose first, while most slots are free.
+    let mut order: Vec<usize> = (0..buckets.len()).collect();
+    order.sort_by_key(|bucket| std::cmp::Reverse(buckets[*bucket].len()));
+    for bucket in order {
+        let entries = &buckets[bucket];
+        let pilot = (0..=u16::MAX)
+            .find(|pilot| {
+                let places: Vec<usize> =
+                    entries.iter().map(|(hash, _)| layout::slot(*hash, *pilot, slots.len())).collect();
+                places.iter().enumerate().all(|(at, place)| slots[*place] == 0 && !places[..at].contains(place))
+            })
+            .expect("some pilot separates the bucket");
+        pilots[bucket] = pilot;
+        for (hash, entry) in entries {
+            let place = layout::slot(*hash, pilot, slots.len());
+            slots[place] = *entry;
+        }
+    }
+    (slots, pilots)
+}
+
+/// The tokens that do not fit into a slot: a table with linear probing, and their bytes.
+fn long_table(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u64>, Vec<u8>) {
+    let mut slots = vec![u64::MAX; (tokens.len() * 2).next_power_of_two()];
+    let mut blob = Vec::new();
+    for (token, rank) in tokens {
+        let hash = layout::hash_bytes(token);
+        let mut at = hash as usize % slots.len();
+        while slots[at] != u64::MAX {
+            at = (at + 1) % slots.len();
+        }
+        slots[at] = layout::long_slot(hash, *rank, blob.len());
+        blob.extend_from_slice(token);
+    }
+    (slots, blob)
+}
+
+/// Which lengths of tokens there are, by their first bytes.
+fn masks(tokens: &[Vec<u8>], first: usize, entry: fn(u128) -> usize) -> Vec<u8> {
+    let mut masks = vec![0_u16; MASKS];
+    for token in tokens.iter().filter(|token| token.len() >= first) {
+        let mut bytes = [0; 16];
+        bytes[..first].copy_from_slice(&token[..first]);
+        masks[entry(u128::from_le_bytes(bytes))] |= layout::mask_bit(token.len());
+    }
+    masks.iter().flat_map(|mask| mask.to_le_bytes()).collect()
+}

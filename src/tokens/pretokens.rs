@@ -1,0 +1,198 @@
+//! The split of a text into pretokens, exactly as the encodings' regular expressions split it.
+//!
+//! Written by hand because a regular expression with look-ahead is slow, and panics on long runs of
+//! white space. Each function returns the end of the pretoken that begins at a place; nothing looks
+//! back, so the split from a pretoken's start on does not depend on what comes before.
+
+use super::layout::class::{BLANK, CASELESS, LOWER, MARK, NEWLINE, NUMBER, OTHER, UPPER};
+
+static BLOCKS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.blocks"));
+static INDEX: &[u8; 0x1100] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.index"));
+
+const LETTER: u8 = UPPER | LOWER | CASELESS;
+/// What a word may begin with in `o200k`.
+const HEAD: u8 = UPPER | CASELESS | MARK;
+/// What a word may end with in `o200k`.
+const TAIL: u8 = LOWER | CASELESS | MARK;
+const SPACE: u8 = BLANK | NEWLINE;
+/// What is neither space, letter nor number.
+const SIGN: u8 = OTHER | MARK;
+
+/// The class of the character at `at` and its length in bytes; no class at the end.
+#[inline]
+fn class(text: &[u8], at: usize) -> (u8, usize) {
+    let Some(&first) = text.get(at) else { return (0, 0) };
+    if first < 0x80 {
+        return (BLOCKS[first as usize], 1);
+    }
+    let more = |offset: usize| text.get(at + offset).map_or(0, |byte| u32::from(byte & 0x3f));
+    let first = u32::from(first);
+    let (character, len) = if first < 0xe0 {
+        ((first & 0x1f) << 6 | more(1), 2)
+    } else if first < 0xf0 {
+        ((first & 0x0f) << 12 | more(1) << 6 | more(2), 3)
+    } else {
+        ((first & 0x07) << 18 | more(1) << 12 | more(2) << 6 | more(3), 4)
+    };
+    let block = INDEX[(character >> 8) as usize];
+    (BLOCKS[usize::from(block) << 8 | (character & 0xff) as usize], len)
+}
+
+/// The end of the run of characters of the classes `of` that begins at `at`.
+#[inline]
+fn run(text: &[u8], mut at: usize, of: u8) -> usize {
+    loop {
+        let (found, len) = class(text, at);
+        if found & of == 0 {
+            return at;
+        }
+        at += len;
+    }
+}
+
+/// Returns the end of the pretoken of `o200k_base` that begins at `at`, which is not the end.
+#[inline]
+pub(super) fn o200k(text: &[u8], at: usize) -> usize {
+    let (first, len) = class(text, at);
+    let word = match first {
+        UPPER | LOWER | CASELESS => word(text, at).0,
+        NUMBER => return number(text, at),
+        // A word may begin with one character that is not a letter; a mark is also part of words.
+        MARK => match word(text, at + len) {
+            (Some(end), true) => Some(end),
+            _ => word(text, at).0,
+        },
+        BLANK | OTHER => word(text, at + len).0,
+        _ => None,
+    };
+    match word {
+        Some(end) => end + contraction(text, end),
+        None => signs(text, at, first).map_or_else(
+            || space(text, at),
+            |mut end| {
+                while matches!(text.get(end), Some(b'\r' | b'\n' | b'/')) {
+                    end += 1;
+                }
+                end
+            },
+        ),
+    }
+}
+
+/// Returns the end of the pretoken of `cl100k_base` that begins at `at`, which is not the end.
+#[inline]
+pub(super) fn cl100k(text: &[u8], at: usize) -> usize {
+    let (first, len) = class(text, at);
+    match first {
+        UPPER | LOWER | CASELESS => return run(text, at + len, LETTER),
+        NUMBER => return number(text, at),
+        BLANK | OTHER | MARK => {
+            let contraction = contraction(text, at);
+            if contraction > 0 {
+                return at + contraction;
+            }
+            let end = run(text, at + len, LETTER);
+            if end > at + len {
+                return end;
+            }
+        }
+        _ => {}
+    }
+    signs(text, at, first).map_or_else(
+        || space(text, at),
+        |mut end| {
+            while matches!(text.get(end), Some(b'\r' | b'\n')) {
+                end += 1;
+            }
+            end
+        },
+    )
+}
+
+/// The end of the word of `o200k` that begins at `at`, if one does, and whether it has a tail.
+///
+/// Heads, then at least one tail; or, where no tail follows, the heads up to the last that can also
+/// be a tail; or, where there is none, the heads alone.
+#[inline]
+fn word(text: &[u8], at: usize) -> (Option<usize>, bool) {
+    let mut end = at;
+    let mut tail = None;
+    loop {
+        let (found, len) = class(text, end);
+        if found & HEAD == 0 {
+            if found & LOWER != 0 {
+                return (Some(run(text, end + len, TAIL)), true);
+            }
+            return match tail {
+                Some(tail) => (Some(tail), true),
+                None => ((end > at).then_some(end), false),
+            };
+        }
+        end += len;
+        if found & TAIL != 0 {
+            tail = Some(end);
+        }
+    }
+}
+
+/// The length of the English contraction at `at`, or zero.
+#[inline]
+fn contraction(text: &[u8], at: usize) -> usize {
+    if text.get(at) != Some(&b'\'') {
+        return 0;
+    }
+    let lower = |offset: usize| text.get(at + offset).map_or(0, u8::to_ascii_lowercase);
+    match (lower(1), lower(2)) {
+        (b's' | b'd' | b'm' | b't', _) => 2,
+        (b'l', b'l') | (b'v' | b'r', b'e') => 3,
+        // The long s, U+017F, is an s to a pattern that ignores case.
+        (0xc5, 0xbf) => 3,
+        _ => 0,
+    }
+}
+
+fn number(text: &[u8], at: usize) -> usize {
+    let mut end = at;
+    for _ in 0..3 {
+        let (found, len) = class(text, end);
+        if found != NUMBER {
+            break;
+        }
+        end += len;
+    }
+    end
+}
+
+/// The end of the run of signs, perhaps after one space, that begins at `at`.
+#[inline]
+fn signs(text: &[u8], at: usize, first: u8) -> Option<usize> {
+    let start = if text[at] == b' ' { at + 1 } else { at };
+    if start == at && first & SIGN == 0 {
+        return None;
+    }
+    let end = run(text, start, SIGN);
+    (end > start).then_some(end)
+}
+
+/// The end of the white space that begins at `at`: up to its last line break if it has one, else
+/// without its last character if something follows that may take it along.
+#[inline]
+fn space(text: &[u8], at: usize) -> usize {
+    let (mut end, mut last, mut newline) = (at, at, None);
+    loop {
+        let (found, len) = class(text, end);
+        if found & SPACE == 0 {
+            break;
+        }
+        last = end;
+        end += len;
+        if found == NEWLINE {
+            newline = Some(end);
+        }
+    }
+    match newline {
+        Some(newline) => newline,
+        None if end < text.len() && last > at => last,
+        None => end,
+    }
+}
