@@ -63,6 +63,15 @@ pub struct Command {
     pub positional: &'static [&'static str],
     /// The field that takes standard input when neither it nor a positional field is given.
     pub stdin: Option<&'static str>,
+    /// A list field whose single item's fields may be given directly.
+    pub wrap: Option<&'static str>,
+    /// Whether the text is data to be piped on: nothing is added to it, not even a line end.
+    pub verbatim: bool,
+}
+
+impl Command {
+    /// A command without positional fields that takes no standard input.
+    pub const DEFAULT: Self = Self { name: "", positional: &[], stdin: None, wrap: None, verbatim: false };
 }
 
 /// A tool in plain types.
@@ -85,6 +94,11 @@ pub trait TypedTool: Send + Sync + 'static {
 
     /// Returns the output as a person or a model reads it.
     fn text(&self, output: &Self::Output) -> String;
+
+    /// Returns what a person should know besides, which is not part of the output.
+    fn remark(&self, _output: &Self::Output) -> Option<String> {
+        None
+    }
 }
 
 /// What a tool answers.
@@ -94,6 +108,8 @@ pub struct Answer {
     pub structured: Value,
     /// The same for a reader.
     pub text: String,
+    /// What a person should know besides.
+    pub remark: Option<String>,
 }
 
 /// The schemas of a tool.
@@ -166,10 +182,11 @@ impl<T: TypedTool> Tool for T {
             let params = serde_json::from_value(input).map_err(|error| ToolError::invalid(error.to_string()))?;
             let output = self.run(call, params).await?;
             let text = self.text(&output);
+            let remark = self.remark(&output);
             let structured = serde_json::to_value(output).map_err(|error| {
                 ToolError::new(ErrorKind::Internal, format!("the output of {} is not JSON: {error}", T::NAME))
             })?;
-            Ok(Answer { structured, text })
+            Ok(Answer { structured, text, remark })
         })
     }
 }
