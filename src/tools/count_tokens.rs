@@ -59,7 +59,8 @@ impl TypedTool for CountTokens {
     const ABOUT: &'static str =
         "Count tokens of text or files: exact for OpenAI encodings, labelled estimates for others.";
     const EFFECTS: Effects = Effects::READS;
-    const COMMAND: Command = Command { name: "tokens", positional: &["paths"], stdin: Some("text"), ..Command::DEFAULT };
+    const COMMAND: Command =
+        Command { name: "tokens", positional: &["paths"], stdin: Some("text"), ..Command::DEFAULT };
     type Params = Params;
     type Output = Output;
 
