@@ -1,0 +1,125 @@
+//! What a compressor gives: pieces with their worth, and a way to write a selection of them down.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::marks::Marks;
+use super::{Kind, Query};
+
+/// Knows one kind of text.
+pub trait Compressor: Send + Sync {
+    /// Returns the kind.
+    fn kind(&self) -> Kind;
+
+    /// Returns how sure it is that `sample`, the beginning of a text, is of its kind, from 0 (it is
+    /// not) to 100.
+    fn recognises(&self, sample: &str) -> u8;
+
+    /// Whether a run of equal lines may be written as one line with `[xN]`.
+    fn folds_repeats(&self) -> bool {
+        false
+    }
+
+    /// Returns `text` in another form that loses nothing, if this kind knows a shorter one.
+    fn restructure(&self, _text: &str) -> Option<String> {
+        None
+    }
+
+    /// Cuts `text` into pieces and says what each is worth; those that answer `query` are worth
+    /// more.
+    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a>;
+
+    /// Writes a text that holds nothing but `mark`, for a kind of which a mere beginning would be
+    /// broken. `None`: a beginning followed by the mark will do.
+    fn only_mark(&self, _text: &str, _mark: &str) -> Option<String> {
+        None
+    }
+}
+
+/// A part of a text that is kept or left out as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece<'a> {
+    /// The bytes of the text that it stands for. The spans of a draft tile the text in order.
+    pub span: Range<usize>,
+    /// What is written when it is kept.
+    pub text: Cow<'a, str>,
+    /// What is written after the pieces that need this one, when it is kept: a closing bracket.
+    pub close: &'a str,
+    /// What it is worth: of two pieces the one with the higher worth is kept first. A compressor
+    /// that wants worth per token takes the length into account itself.
+    pub worth: f64,
+    /// Whether the text makes no sense without it.
+    pub mandatory: bool,
+    /// An earlier piece without which this one makes no sense: its heading, file name, bracket.
+    pub needs: Option<usize>,
+}
+
+impl<'a> Piece<'a> {
+    /// Returns the piece that stands for `span` of `text` and is written as it is there.
+    pub fn of(text: &'a str, span: Range<usize>, worth: f64) -> Self {
+        let written = Cow::Borrowed(&text[span.clone()]);
+        Self { span, text: written, close: "", worth, mandatory: false, needs: None }
+    }
+}
+
+/// A text cut into pieces.
+pub struct Draft<'a> {
+    /// The pieces, in the order of the text.
+    pub pieces: Vec<Piece<'a>>,
+    /// How a selection of them is written down.
+    pub layout: Box<dyn Layout + 'a>,
+}
+
+impl<'a> Draft<'a> {
+    /// Returns a draft whose selections are written as lines, with a mark for each gap.
+    pub fn of_lines(pieces: Vec<Piece<'a>>) -> Self {
+        Self { pieces, layout: Box::new(Lines) }
+    }
+}
+
+/// Writes selections of pieces down.
+pub trait Layout {
+    /// Writes the pieces that are `kept`; each gap between them is told to `marks`, which counts it
+    /// and returns the words that must stand in its place. A kept piece's `needs` is kept.
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String;
+}
+
+/// Writes pieces one after the other, with a mark for each gap.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines;
+
+impl Layout for Lines {
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
+        let mut out = String::new();
+        for run in runs(kept) {
+            if kept[run.start] {
+                pieces[run].iter().for_each(|piece| out.push_str(&piece.text));
+                continue;
+            }
+            let ends_line = run.end == pieces.len() || pieces[run.end - 1].text.ends_with('\n');
+            let begins_line = out.is_empty() || out.ends_with('\n');
+            if !begins_line && !out.ends_with(char::is_whitespace) {
+                out.push(' ');
+            }
+            out.push_str(&marks.cut(run.clone()));
+            if run.end < pieces.len() {
+                out.push(if ends_line { '\n' } else { ' ' });
+            } else if begins_line && pieces[run.end - 1].text.ends_with('\n') {
+                out.push('\n');
+            }
+        }
+        out
+    }
+}
+
+/// Returns the maximal runs of equal values.
+pub(super) fn runs(kept: &[bool]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let value = *kept.get(start)?;
+        let length = kept[start..].iter().take_while(|other| **other == value).count();
+        let run = start..start + length;
+        start = run.end;
+        Some(run)
+    })
+}

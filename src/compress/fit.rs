@@ -1,0 +1,150 @@
+//! The budget engine: one text in, at most so many tokens out.
+//!
+//! Each level is tried only when the one before does not fit. Whatever a compressor does, the text
+//! that is returned has been counted as a whole, in the caller's measure.
+
+use std::borrow::Cow;
+
+use super::clean::{clean, fold_repeats};
+use super::detect::{Detected, detect};
+use super::draft::Compressor;
+use super::lines::LineIndex;
+use super::select::{Task, summarize};
+use super::truncate::truncate;
+use super::{Cut, Kind, Level, Levels, Query, compressor};
+use crate::base::Handle;
+use crate::tokens::Measure;
+
+/// What is to be fitted, and to what.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// The most tokens; `None`: as few as can be without losing anything.
+    pub max_tokens: Option<usize>,
+    /// What tokens are measured with.
+    pub measure: Measure,
+    /// What the reader wants to know.
+    pub query: Option<&'a str>,
+    /// The kind of text; `None`: it is detected.
+    pub kind: Option<Kind>,
+    /// The levels that may be used.
+    pub levels: Levels,
+    /// The handle under which the original has been kept, for the marks.
+    pub handle: Option<&'a Handle>,
+}
+
+impl<'a> Request<'a> {
+    /// Returns a request with every level, no query and no handle.
+    pub fn new(text: &'a str, max_tokens: Option<usize>, measure: Measure) -> Self {
+        Self { text, max_tokens, measure, query: None, kind: None, levels: Levels::ALL, handle: None }
+    }
+}
+
+/// A text that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitted {
+    /// The text.
+    pub text: String,
+    /// The tokens of the original.
+    pub tokens_before: usize,
+    /// The tokens of `text`, marks included.
+    pub tokens_after: usize,
+    /// The kind that was asked for or detected.
+    pub kind: Kind,
+    /// How sure the detection was, from 0 to 100; 100 for a kind that was asked for.
+    pub confidence: u8,
+    /// How far the text had to be changed.
+    pub level: Level,
+    /// What was left out, in the order of the text.
+    pub cuts: Vec<Cut>,
+}
+
+/// The allowed levels cannot make the text fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the parts that must stay need {needed} tokens, more than the {max_tokens} allowed")]
+pub struct CannotFit {
+    /// The tokens that what must stay needs.
+    pub needed: usize,
+    /// The tokens that were allowed.
+    pub max_tokens: usize,
+}
+
+/// Returns the text within its budget: byte for byte where it fits, else changed as little as the
+/// allowed levels can.
+pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
+    let Request { text, measure, levels, .. } = *request;
+    let tokens_before = measure.count(text);
+    let detected = match request.kind {
+        Some(kind) => Detected { kind, confidence: 100 },
+        None => detect(text),
+    };
+    let compressor = compressor(detected.kind);
+    let fitted = |text: String, tokens_after: usize, level: Level, cuts: Vec<Cut>| Fitted {
+        text,
+        tokens_before,
+        tokens_after,
+        kind: detected.kind,
+        confidence: detected.confidence,
+        level,
+        cuts,
+    };
+
+    let as_is = (Cow::Borrowed(text), tokens_before, Level::None);
+    let Some(max_tokens) = request.max_tokens else {
+        let (text, tokens, level) = lossless(text, levels, compressor, measure)
+            .into_iter()
+            .fold(as_is, |best, next| if next.1 < best.1 { next } else { best });
+        return Ok(fitted(text.into_owned(), tokens, level, Vec::new()));
+    };
+    if tokens_before <= max_tokens {
+        return Ok(fitted(text.to_owned(), tokens_before, Level::None, Vec::new()));
+    }
+    let lossless = lossless(text, levels, compressor, measure);
+    if let Some((text, tokens, level)) = lossless.iter().find(|(_, tokens, _)| *tokens <= max_tokens) {
+        return Ok(fitted(text.clone().into_owned(), *tokens, *level, Vec::new()));
+    }
+
+    let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
+    let lines = LineIndex::of(view.as_bytes());
+    let task = Task { text: &view, lines: &lines, max_tokens, measure, handle: request.handle };
+    let mut needed = lossless.iter().map(|(_, tokens, _)| *tokens).fold(tokens_before, usize::min);
+    if levels.summarize {
+        let query = request.query.and_then(Query::parse);
+        match summarize(&task, compressor, query.as_ref()) {
+            Ok((text, tokens, cuts)) => return Ok(fitted(text, tokens, Level::Summarize, cuts)),
+            Err(mandatory) => needed = mandatory,
+        }
+    }
+    if levels.truncate {
+        let (text, tokens, cuts) = truncate(&task, compressor);
+        return Ok(fitted(text, tokens, Level::Truncate, cuts));
+    }
+    Err(CannotFit { needed, max_tokens })
+}
+
+/// The lossless forms of a text that the levels allow, with their tokens, in the order of the levels.
+fn lossless<'a>(
+    text: &'a str,
+    levels: Levels,
+    compressor: &dyn Compressor,
+    measure: Measure,
+) -> Vec<(Cow<'a, str>, usize, Level)> {
+    let mut forms = Vec::new();
+    let mut view = Cow::Borrowed(text);
+    if levels.whitespace {
+        view = clean(text);
+        let folded = if compressor.folds_repeats() { fold_repeats(&view) } else { Cow::Borrowed(&*view) };
+        if *folded != *text {
+            let tokens = measure.count(&folded);
+            forms.push((Cow::Owned(folded.into_owned()), tokens, Level::Whitespace));
+        }
+    }
+    if levels.structure
+        && let Some(other) = compressor.restructure(&view)
+    {
+        let tokens = measure.count(&other);
+        forms.push((Cow::Owned(other), tokens, Level::Structure));
+    }
+    forms
+}

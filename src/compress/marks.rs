@@ -1,0 +1,105 @@
+//! The marks that stand where something was cut.
+//!
+//! The first mark of a text says everything: `[lines 120-340 cut, 2,114 tokens, ctx:ab12cd34]`. Where
+//! there are so many gaps that such marks would eat the budget, the later ones only name the lines:
+//! `[…400-410]`, or `[…]` for a part of one line. Every cut is in [`Marks::cuts`] either way.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Piece;
+use super::lines::LineIndex;
+use crate::base::{Handle, thousands};
+
+/// Lines that were left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cut {
+    /// The first line, counted from 1.
+    pub from_line: usize,
+    /// The last line, included.
+    pub to_line: usize,
+    /// The tokens left out, counted piece by piece.
+    pub tokens: usize,
+    /// Whether a part of the first or of the last line is still there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+/// How much a mark says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Every mark names lines, tokens and handle.
+    Full,
+    /// The first mark does; the others name the lines.
+    FirstFull,
+    /// No mark names more than the lines: for budgets that are smaller than a full mark.
+    Brief,
+}
+
+/// Writes marks and keeps the list of what they stand for.
+pub struct Marks<'a> {
+    pub(super) pieces: &'a [Piece<'a>],
+    pub(super) costs: &'a [usize],
+    pub(super) lines: &'a LineIndex,
+    pub(super) handle: Option<&'a Handle>,
+    pub(super) style: Style,
+    pub(super) cuts: Vec<Cut>,
+}
+
+impl Marks<'_> {
+    /// Notes that the pieces of this range are left out; returns the words for their place.
+    pub fn cut(&mut self, range: Range<usize>) -> String {
+        let cut = self.note(range);
+        if self.is_full() { full(&cut, self.handle) } else { brief(&cut) }
+    }
+
+    /// Notes that the pieces of this range are left out, for a layout that marks them in a way of
+    /// its own.
+    pub fn note(&mut self, range: Range<usize>) -> Cut {
+        let tokens = self.costs[range.clone()].iter().sum();
+        let span = self.pieces[range.start].span.start..self.pieces[range.end - 1].span.end;
+        let cut = self.lines.cut(span, tokens);
+        self.cuts.push(cut.clone());
+        cut
+    }
+
+    /// Whether the mark for the cut noted last is to say everything.
+    pub fn is_full(&self) -> bool {
+        match self.style {
+            Style::Full => true,
+            Style::FirstFull => self.cuts.len() == 1,
+            Style::Brief => false,
+        }
+    }
+
+    /// Returns the handle under which the original can be fetched.
+    pub fn handle(&self) -> Option<&Handle> {
+        self.handle
+    }
+}
+
+/// Returns the mark that says everything.
+pub(super) fn full(cut: &Cut, handle: Option<&Handle>) -> String {
+    let part = if cut.partial { "part of " } else { "" };
+    let lines = if cut.from_line == cut.to_line {
+        format!("line {}", cut.from_line)
+    } else {
+        format!("lines {}-{}", cut.from_line, cut.to_line)
+    };
+    let tokens = thousands(cut.tokens);
+    match handle {
+        Some(handle) => format!("[{part}{lines} cut, {tokens} tokens, {handle}]"),
+        None => format!("[{part}{lines} cut, {tokens} tokens]"),
+    }
+}
+
+/// Returns the mark that names the lines.
+pub(super) fn brief(cut: &Cut) -> String {
+    match (cut.partial, cut.from_line == cut.to_line) {
+        (true, true) => "[…]".to_owned(),
+        (false, true) => format!("[…{}]", cut.from_line),
+        (_, false) => format!("[…{}-{}]", cut.from_line, cut.to_line),
+    }
+}

@@ -1,0 +1,195 @@
+//! How well passages answer a query, shared by every kind.
+//!
+//! BM25 over stems, with identifiers split into their words and each passage lifted a little by its
+//! neighbours. Words of a query that look like identifiers (digits, dots, slashes) also count when
+//! they occur as they are.
+
+use std::collections::HashMap;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+/// BM25's saturation of repeated terms, and its normalisation of length.
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+
+/// How much of its best neighbour's score a passage gets.
+const NEIGHBOUR: f64 = 0.35;
+
+/// Words that say nothing about what is asked.
+const STOP_WORDS: &[&str] = &[
+    "a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could",
+    "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is",
+    "it", "its", "me", "my", "of", "on", "or", "our", "she", "should", "so", "that", "the", "their", "them", "then",
+    "there", "these", "they", "this", "those", "to", "was", "we", "were", "what", "when", "where", "which", "who",
+    "whom", "whose", "why", "will", "with", "would", "you", "your",
+];
+
+/// What a reader wants to know.
+#[derive(Debug, Clone)]
+pub struct Query {
+    terms: HashMap<String, usize>,
+    identifiers: Vec<String>,
+}
+
+impl Query {
+    /// Returns the query of these words; `None` when they say nothing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let stemmer = Stemmer::create(Algorithm::English);
+        let mut terms = HashMap::new();
+        let mut all = Vec::new();
+        words(text, |word| all.push(word.to_lowercase()));
+        let telling = all.iter().any(|word| !STOP_WORDS.contains(&word.as_str()));
+        for word in all {
+            if !telling || !STOP_WORDS.contains(&word.as_str()) {
+                let next = terms.len();
+                terms.entry(stem(&stemmer, &word)).or_insert(next);
+            }
+        }
+        let identifiers: Vec<String> = text
+            .split_whitespace()
+            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '_' | '-')))
+            .filter(|word| word.len() >= 4 && word.contains(|c: char| c.is_ascii_digit() || "/_.:".contains(c)))
+            .map(str::to_owned)
+            .collect();
+        (!terms.is_empty() || !identifiers.is_empty()).then_some(Self { terms, identifiers })
+    }
+
+    /// Whether `text` holds an identifier of the query as it is written there.
+    pub fn names_something_in(&self, text: &str) -> bool {
+        self.identifiers.iter().any(|identifier| text.contains(identifier.as_str()))
+    }
+
+    /// Returns how well each passage answers, the best of them 1, with a lift for the neighbours of
+    /// good ones.
+    pub fn scores<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
+        let mut scores = self.bm25(passages);
+        let best = scores.iter().copied().fold(0.0, f64::max);
+        if best > 0.0 {
+            scores.iter_mut().for_each(|score| *score /= best);
+        }
+        smooth(&scores)
+    }
+
+    fn bm25<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
+        let stemmer = Stemmer::create(Algorithm::English);
+        let mut known: HashMap<String, Option<usize>> = HashMap::new();
+        let mut lengths = Vec::new();
+        let mut hits: Vec<Vec<(usize, u32)>> = Vec::new();
+        let mut holding = vec![0_usize; self.terms.len()];
+        let mut named = Vec::new();
+        let mut lower = String::new();
+        for passage in passages {
+            let mut length = 0_usize;
+            let mut found: Vec<(usize, u32)> = Vec::new();
+            words(passage, |word| {
+                length += 1;
+                lower.clear();
+                lower.extend(word.chars().flat_map(char::to_lowercase));
+                let term = match known.get(lower.as_str()) {
+                    Some(term) => *term,
+                    None => {
+                        let term = self.terms.get(&stem(&stemmer, &lower)).copied();
+                        known.insert(lower.clone(), term);
+                        term
+                    }
+                };
+                if let Some(term) = term {
+                    match found.iter_mut().find(|(other, _)| *other == term) {
+                        Some((_, count)) => *count += 1,
+                        None => found.push((term, 1)),
+                    }
+                }
+            });
+            found.iter().for_each(|(term, _)| holding[*term] += 1);
+            named.push(self.names_something_in(passage));
+            lengths.push(length as f64);
+            hits.push(found);
+        }
+        let population = lengths.len() as f64;
+        let average = (lengths.iter().sum::<f64>() / population.max(1.0)).max(1.0);
+        let weight = |term: usize| {
+            let holding = holding[term] as f64;
+            (1.0 + (population - holding + 0.5) / (holding + 0.5)).ln()
+        };
+        let strongest = (0..holding.len()).map(weight).fold(1.0, f64::max);
+        hits.iter()
+            .zip(&lengths)
+            .zip(&named)
+            .map(|((found, length), named)| {
+                let words: f64 = found
+                    .iter()
+                    .map(|(term, count)| {
+                        let count = f64::from(*count);
+                        weight(*term) * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length / average))
+                    })
+                    .sum();
+                words + if *named { 2.0 * strongest } else { 0.0 }
+            })
+            .collect()
+    }
+}
+
+/// Lifts each score by the better of its neighbours.
+fn smooth(scores: &[f64]) -> Vec<f64> {
+    let at = |index: Option<usize>| index.and_then(|index| scores.get(index)).copied().unwrap_or(0.0);
+    (0..scores.len())
+        .map(|index| scores[index] + NEIGHBOUR * at(index.checked_sub(1)).max(at(Some(index + 1))))
+        .collect()
+}
+
+fn stem(stemmer: &Stemmer, lower: &str) -> String {
+    if lower.is_ascii() { stemmer.stem(lower).into_owned() } else { lower.to_owned() }
+}
+
+/// Calls `found` with each word of `text`: runs of letters and digits, split where an identifier
+/// changes from small letters to capitals; characters of scripts without blanks one by one.
+pub(super) fn words<'t>(text: &'t str, mut found: impl FnMut(&'t str)) {
+    let mut start = None;
+    let mut previous = ' ';
+    for (index, character) in text.char_indices() {
+        let breaks = !character.is_alphanumeric()
+            || is_ideograph(character)
+            || is_ideograph(previous)
+            || (previous.is_lowercase() && character.is_uppercase());
+        if breaks && let Some(start) = start.take() {
+            found(&text[start..index]);
+        }
+        if character.is_alphanumeric() && start.is_none() {
+            start = Some(index);
+        }
+        previous = character;
+    }
+    if let Some(start) = start {
+        found(&text[start..]);
+    }
+}
+
+fn is_ideograph(character: char) -> bool {
+    matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> Vec<&str> {
+        let mut all = Vec::new();
+        words(text, |word| all.push(word));
+        all
+    }
+
+    #[test]
+    fn identifiers_are_split() {
+        assert_eq!(split("parseHttpRequest(max_tokens)"), ["parse", "Http", "Request", "max", "tokens"]);
+        assert_eq!(split("日本 x1"), ["日", "本", "x1"]);
+    }
+
+    #[test]
+    fn the_passage_that_answers_is_first() {
+        let query = Query::parse("where are the retries limited?").expect("a query");
+        let scores = query.scores(["Nothing here.", "Unrelated words.", "The limit of a retry is three."].into_iter());
+        assert!(scores[2] > scores[1] && scores[1] > scores[0], "{scores:?}");
+        assert!(Query::parse(" ?! ").is_none());
+        assert!(Query::parse("what is it").is_some());
+    }
+}

@@ -1,0 +1,239 @@
+//! Choosing among pieces.
+//!
+//! Every piece is counted once. The most worthy are kept while their sum, with a reserve for the
+//! marks, stays within the budget; then the whole is written down and counted. What is too much
+//! goes, lowest worth first; what room is left is filled in a few rounds.
+
+use super::draft::{Compressor, Draft, runs};
+use super::lines::LineIndex;
+use super::marks::{self, Marks, Style};
+use super::{Cut, Query};
+use crate::base::Handle;
+use crate::tokens::Measure;
+
+/// A text, its lines, and what it has to fit into.
+pub(super) struct Task<'a> {
+    pub(super) text: &'a str,
+    pub(super) lines: &'a LineIndex,
+    pub(super) max_tokens: usize,
+    pub(super) measure: Measure,
+    pub(super) handle: Option<&'a Handle>,
+}
+
+/// How often room that is left over is filled.
+const FILLS: usize = 4;
+
+/// Returns the most worthy pieces within the budget, their tokens and what was left out.
+///
+/// The error is the number of tokens that the least sensible selection needs.
+pub(super) fn summarize(
+    task: &Task<'_>,
+    compressor: &dyn Compressor,
+    query: Option<&Query>,
+) -> Result<(String, usize, Vec<Cut>), usize> {
+    let draft = compressor.draft(task.text, query);
+    debug_assert_eq!(draft.pieces.last().map_or(0, |piece| piece.span.end), task.text.len(), "spans tile the text");
+    let counts: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(&piece.text)).collect();
+    let closes: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(piece.close)).collect();
+    let mut order: Vec<usize> = (0..draft.pieces.len()).collect();
+    order.sort_by(|a, b| draft.pieces[*b].worth.total_cmp(&draft.pieces[*a].worth).then(a.cmp(b)));
+    let whole = Cut { from_line: task.lines.len(), to_line: task.lines.len(), tokens: 0, partial: false };
+    let full = task.measure.count(&marks::full(&Cut { from_line: 1, tokens: 10_000, ..whole }, task.handle)) + 1;
+    let brief = task.measure.count(&marks::brief(&Cut { from_line: 1, ..whole })) + 1;
+    let chooser = Chooser { task, draft: &draft, counts: &counts, closes: &closes, order: &order };
+
+    let mut needed = usize::MAX;
+    for (style, first, further) in
+        [(Style::Full, full, full), (Style::FirstFull, full, brief), (Style::Brief, brief, brief)]
+    {
+        match chooser.choose(style, first, further) {
+            // Marks that take more than a twelfth of the budget are made shorter.
+            Ok(chosen) if style == Style::Full && (chosen.2.len().saturating_sub(1)) * full > task.max_tokens / 12 => {}
+            Ok(chosen) => return Ok(chosen),
+            Err(tokens) => needed = needed.min(tokens),
+        }
+    }
+    Err(needed)
+}
+
+struct Chooser<'a> {
+    task: &'a Task<'a>,
+    draft: &'a Draft<'a>,
+    counts: &'a [usize],
+    closes: &'a [usize],
+    order: &'a [usize],
+}
+
+impl Chooser<'_> {
+    fn choose(&self, style: Style, first: usize, further: usize) -> Result<(String, usize, Vec<Cut>), usize> {
+        let max_tokens = self.task.max_tokens;
+        let mut selection = Selection {
+            chooser: self,
+            kept: vec![false; self.draft.pieces.len()],
+            total: first,
+            mark: further,
+        };
+        for (index, piece) in self.draft.pieces.iter().enumerate() {
+            if piece.mandatory {
+                selection.keep(index, usize::MAX);
+            }
+        }
+        let mandatory = selection.kept.iter().filter(|kept| **kept).count();
+        let mut room = max_tokens;
+        let mut best: Option<(String, usize, Vec<Cut>)> = None;
+        for _ in 0..=FILLS {
+            let before = selection.kept.iter().filter(|kept| **kept).count();
+            self.order.iter().for_each(|index| selection.keep(*index, room));
+            selection.fill_small_gaps();
+            if best.is_some() && selection.kept.iter().filter(|kept| **kept).count() == before {
+                break;
+            }
+            let Some(written) = self.shrink(&mut selection, style) else { break };
+            let slack = max_tokens - written.1;
+            if best.as_ref().is_none_or(|best| written.1 > best.1) {
+                best = Some(written);
+            }
+            if slack <= max_tokens / 64 {
+                break;
+            }
+            room = selection.total + slack;
+        }
+        let kept = selection.kept.iter().filter(|kept| **kept).count();
+        match best {
+            Some(best) if kept > 0 => Ok(best),
+            _ if mandatory > 0 => Err(selection.total),
+            _ => Err(first + self.counts.iter().min().copied().unwrap_or(0)),
+        }
+    }
+
+    /// Writes the selection down, leaving out more while it is over the budget.
+    fn shrink(&self, selection: &mut Selection<'_>, style: Style) -> Option<(String, usize, Vec<Cut>)> {
+        loop {
+            let (text, cuts) = self.write(&selection.kept, style);
+            let tokens = self.task.measure.count(&text);
+            if tokens <= self.task.max_tokens {
+                return Some((text, tokens, cuts));
+            }
+            let aim = selection.total.saturating_sub(tokens - self.task.max_tokens);
+            let mut dropped = false;
+            for index in self.order.iter().rev() {
+                if dropped && selection.total <= aim {
+                    break;
+                }
+                dropped |= selection.drop(*index);
+            }
+            if !dropped {
+                return None;
+            }
+        }
+    }
+
+    fn write(&self, kept: &[bool], style: Style) -> (String, Vec<Cut>) {
+        let pieces = &self.draft.pieces;
+        let Task { lines, handle, .. } = *self.task;
+        let mut marks = Marks { pieces, costs: self.counts, lines, handle, style, cuts: Vec::new() };
+        let text = self.draft.layout.write(pieces, kept, &mut marks);
+        (text, marks.cuts)
+    }
+}
+
+/// Which pieces are kept, and what that is thought to cost.
+struct Selection<'a> {
+    chooser: &'a Chooser<'a>,
+    kept: Vec<bool>,
+    total: usize,
+    mark: usize,
+}
+
+impl Selection<'_> {
+    /// Keeps a piece and those it needs, if the total stays within `room`.
+    fn keep(&mut self, index: usize, room: usize) {
+        let before = self.total;
+        let mut added = Vec::new();
+        let mut next = Some(index);
+        while let Some(index) = next
+            && !self.kept[index]
+        {
+            self.add(index);
+            added.push(index);
+            next = self.chooser.draft.pieces[index].needs;
+        }
+        if self.total > room {
+            added.iter().for_each(|index| self.kept[*index] = false);
+            self.total = before;
+        }
+    }
+
+    fn add(&mut self, index: usize) {
+        self.total += self.cost(index);
+        match self.kept_neighbours(index) {
+            0 => self.total += self.mark,
+            1 => {}
+            _ => self.total = self.total.saturating_sub(self.mark),
+        }
+        self.kept[index] = true;
+    }
+
+    /// Drops a kept piece that is not mandatory, and those that need it.
+    fn drop(&mut self, index: usize) -> bool {
+        let pieces = &self.chooser.draft.pieces;
+        if !self.kept[index] || pieces[index].mandatory {
+            return false;
+        }
+        let mut gone = vec![index];
+        for later in index + 1..pieces.len() {
+            match pieces[later].needs {
+                Some(needed) if gone.binary_search(&needed).is_ok() => {
+                    if pieces[later].mandatory {
+                        return false;
+                    }
+                    gone.push(later);
+                }
+                _ if self.leaves_subtree(index, later) => break,
+                _ => {}
+            }
+        }
+        for index in gone {
+            if self.kept[index] {
+                self.kept[index] = false;
+                self.total = self.total.saturating_sub(self.cost(index));
+                match self.kept_neighbours(index) {
+                    0 => self.total = self.total.saturating_sub(self.mark),
+                    1 => {}
+                    _ => self.total += self.mark,
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether no piece from `later` on can need `index`: pieces that need one another are nested.
+    fn leaves_subtree(&self, index: usize, later: usize) -> bool {
+        self.chooser.draft.pieces[later].needs.is_none_or(|needed| needed < index)
+    }
+
+    /// Keeps what lies in gaps that are no larger than the mark that would stand there.
+    fn fill_small_gaps(&mut self) {
+        let gaps: Vec<_> = runs(&self.kept).filter(|run| !self.kept[run.start]).collect();
+        for gap in gaps {
+            let tokens: usize = gap.clone().map(|index| self.cost(index)).sum();
+            let pieces = &self.chooser.draft.pieces;
+            let complete = gap.clone().all(|index| {
+                pieces[index].needs.is_none_or(|needed| self.kept[needed] || gap.contains(&needed))
+            });
+            if tokens <= self.mark && complete {
+                gap.for_each(|index| self.add(index));
+            }
+        }
+    }
+
+    fn cost(&self, index: usize) -> usize {
+        self.chooser.counts[index] + self.chooser.closes[index]
+    }
+
+    fn kept_neighbours(&self, index: usize) -> usize {
+        let left = index > 0 && self.kept[index - 1];
+        let right = self.kept.get(index + 1).copied().unwrap_or(false);
+        usize::from(left) + usize::from(right)
+    }
+}

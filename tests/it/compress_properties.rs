@@ -1,0 +1,137 @@
+//! What must hold for every kind of text, whatever the text is.
+
+use context_engine::base::{Handle, content_hash};
+use context_engine::compress::{COMPRESSORS, Fitted, Kind, Level, Levels, Request, fit};
+use context_engine::tokens::{Encoding, Measure};
+use proptest::prelude::*;
+
+const MEASURES: [Measure; 3] = [
+    Measure::exact(Encoding::O200kBase),
+    Measure::exact(Encoding::Cl100kBase),
+    Measure::estimate(Encoding::O200kBase, 165),
+];
+
+const BUDGETS: [usize; 9] = [0, 1, 2, 5, 10, 20, 40, 100, 400];
+
+fn handle(text: &str) -> Handle {
+    Handle::of_hash(&content_hash(text.as_bytes()), 8)
+}
+
+fn fitted(text: &str, kind: Option<Kind>, max_tokens: usize, measure: Measure, query: Option<&str>) -> Fitted {
+    let handle = handle(text);
+    let request = Request { query, kind, handle: Some(&handle), ..Request::new(text, Some(max_tokens), measure) };
+    fit(&request).expect("truncating always fits")
+}
+
+/// Everything that must hold for one text at one budget.
+fn check(text: &str, kind: Kind, max_tokens: usize, measure: Measure, query: Option<&str>) {
+    let first = fitted(text, Some(kind), max_tokens, measure, query);
+    let told = format!("{kind:?} at {max_tokens} of {measure:?}, query {query:?}\n--- in\n{text}\n--- out\n{}", first.text);
+    assert_eq!(measure.count(&first.text), first.tokens_after, "the count told is the count: {told}");
+    assert!(first.tokens_after <= max_tokens, "over the budget: {told}");
+    assert_eq!(measure.count(text), first.tokens_before, "{told}");
+    assert_eq!(first, fitted(text, Some(kind), max_tokens, measure, query), "the same input, the same bytes: {told}");
+    let second = fitted(&first.text, Some(kind), max_tokens, measure, query);
+    assert_eq!(second.text, first.text, "a result fits as it is: {told}");
+    if first.tokens_before <= max_tokens {
+        assert_eq!((first.text.as_str(), first.level), (text, Level::None), "{told}");
+    }
+    let lossy = first.level >= Level::Summarize;
+    assert!(lossy || first.cuts.is_empty(), "a lossless level cuts nothing: {told}");
+    if lossy {
+        assert!(!first.cuts.is_empty(), "what is cut is told: {told}");
+    }
+    let lines = text.split_inclusive('\n').count().max(1);
+    let mut last = 0;
+    for cut in &first.cuts {
+        assert!(cut.from_line >= last && cut.from_line <= cut.to_line && cut.to_line <= lines, "{cut:?}: {told}");
+        last = cut.from_line;
+    }
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    (0..COMPRESSORS.len()).prop_map(|index| COMPRESSORS[index].kind())
+}
+
+fn any_measure() -> impl Strategy<Value = Measure> {
+    (0..MEASURES.len()).prop_map(|index| MEASURES[index])
+}
+
+fn any_budget() -> impl Strategy<Value = usize> {
+    prop_oneof![(0..BUDGETS.len()).prop_map(|index| BUDGETS[index]), 0..300_usize]
+}
+
+/// Lines of every kind thrown together, so that no compressor meets only what it expects.
+fn any_text() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        "[ -~]{0,60}",
+        "\\PC{0,30}",
+        "(fn|def|class|impl) [a-z_]{1,8}(\\(\\))?[ ]?[{:]",
+        "[ ]{0,8}[}\\]){(\\[]{1,3},?",
+        "\"[a-z]{1,6}\": [0-9]{1,4},",
+        "2026-0[1-9]-1[0-9] 12:00:0[0-9] (INFO|ERROR) request [0-9]{3,6} took [0-9]{1,3}ms",
+        "test [a-z]{1,8} \\.\\.\\. (ok|FAILED)",
+        "[a-z]{1,5}\\.rs:[0-9]{1,3}:  let [a-z]{1,6} = 1;",
+        "[+@ -]{1,2}[a-z =]{0,30}",
+        "(### )?[A-Z][a-z ,]{5,60}\\. [A-Z][a-z ]{5,60}[.!?]",
+        "<[a-z]{1,6}>[a-z ]{0,20}</[a-z]{1,6}>",
+        "[日本語中文😀👩‍👩‍👧é\u{1b}\\[31m ]{0,20}",
+        Just("same line again and again".to_owned()),
+        Just(String::new()),
+    ];
+    (prop::collection::vec((line, 1..4_usize), 0..40), "(\n|\r\n|\n\n)", any::<bool>()).prop_map(|(lines, end, ends)| {
+        let lines: Vec<String> = lines.into_iter().flat_map(|(line, count)| vec![line; count]).collect();
+        let text = lines.join(&end);
+        if ends { text + &end } else { text }
+    })
+}
+
+fn any_query() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![Just(None), Just(Some("which request failed?")), Just(Some("again 1234 fn")), Just(Some("?"))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_kind_keeps_its_promises(
+        text in any_text(), kind in any_kind(), budget in any_budget(), measure in any_measure(), query in any_query(),
+    ) {
+        check(&text, kind, budget, measure, query);
+    }
+
+    #[test]
+    fn any_unicode_is_met_without_panic(text in "\\PC{0,200}|[\\s\\S]{0,200}", kind in any_kind(), budget in 0..60_usize) {
+        check(&text, kind, budget, MEASURES[0], None);
+    }
+}
+
+#[test]
+fn every_kind_holds_every_small_budget() {
+    let giant = "x".repeat(3_000);
+    let texts = [
+        "",
+        "\n\n\n\n\n\n\n\n",
+        giant.as_str(),
+        &"a line that is repeated\r\n".repeat(50),
+        &"👩‍👩‍👧‍👦 日本語の文章です。".repeat(30),
+        &"word ".repeat(500),
+        &format!("[{}]", "{\"id\": 1, \"name\": \"x\"},".repeat(40).trim_end_matches(',')),
+        &"fn run(value: u32) -> u32 {\n    let x = value + 1;\n    x * 2\n}\n\n".repeat(20),
+    ];
+    for compressor in COMPRESSORS {
+        for text in texts {
+            for budget in BUDGETS {
+                check(text, compressor.kind(), budget, MEASURES[0], None);
+            }
+        }
+    }
+}
+
+#[test]
+fn levels_that_cannot_fit_say_what_is_needed() {
+    let text = "Some words that are not repeated anywhere, in a sentence of their own. ".repeat(20);
+    let request = Request { levels: Levels::LOSSLESS, ..Request::new(&text, Some(20), MEASURES[0]) };
+    let error = fit(&request).expect_err("nothing can be left out");
+    assert!(error.needed > 20 && error.needed <= MEASURES[0].count(&text), "{error}");
+}
