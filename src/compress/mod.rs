@@ -60,9 +60,7 @@ pub enum Kind {
 }
 
 /// Every compressor; where two are equally sure of a text, the first one gets it.
-pub const COMPRESSORS: &[&dyn Compressor] = &[
-    &prose::Prose,
-];
+pub const COMPRESSORS: &[&dyn Compressor] = &[&prose::Prose];
 
 /// Returns the compressor for a kind.
 pub fn compressor(kind: Kind) -> &'static dyn Compressor {

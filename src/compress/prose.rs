@@ -127,7 +127,10 @@ fn sentence_ends(line: &str) -> Vec<usize> {
         match character {
             '。' | '！' | '？' => ends.push(index + character.len_utf8()),
             '.' | '!' | '?' | '…' => {
-                while characters.next_if(|(_, c)| matches!(c, '.' | '!' | '?' | '"' | '\'' | ')' | ']' | '”' | '’')).is_some() {}
+                while characters
+                    .next_if(|(_, c)| matches!(c, '.' | '!' | '?' | '"' | '\'' | ')' | ']' | '”' | '’'))
+                    .is_some()
+                {}
                 if character == '.' && is_abbreviation(&line[word..index]) {
                     continue;
                 }

@@ -67,12 +67,8 @@ struct Chooser<'a> {
 impl Chooser<'_> {
     fn choose(&self, style: Style, first: usize, further: usize) -> Result<(String, usize, Vec<Cut>), usize> {
         let max_tokens = self.task.max_tokens;
-        let mut selection = Selection {
-            chooser: self,
-            kept: vec![false; self.draft.pieces.len()],
-            total: first,
-            mark: further,
-        };
+        let mut selection =
+            Selection { chooser: self, kept: vec![false; self.draft.pieces.len()], total: first, mark: further };
         for (index, piece) in self.draft.pieces.iter().enumerate() {
             if piece.mandatory {
                 selection.keep(index, usize::MAX);
@@ -218,9 +214,9 @@ impl Selection<'_> {
         for gap in gaps {
             let tokens: usize = gap.clone().map(|index| self.cost(index)).sum();
             let pieces = &self.chooser.draft.pieces;
-            let complete = gap.clone().all(|index| {
-                pieces[index].needs.is_none_or(|needed| self.kept[needed] || gap.contains(&needed))
-            });
+            let complete = gap
+                .clone()
+                .all(|index| pieces[index].needs.is_none_or(|needed| self.kept[needed] || gap.contains(&needed)));
             if tokens <= self.mark && complete {
                 gap.for_each(|index| self.add(index));
             }

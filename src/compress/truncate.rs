@@ -1,9 +1,9 @@
 //! The last resort: the beginning of the text and a mark.
 
+use super::Cut;
 use super::draft::Compressor;
 use super::marks::{brief, full};
 use super::select::Task;
-use super::Cut;
 
 /// The mark for budgets in which no other has room.
 const ELLIPSIS: &str = "…";

@@ -26,7 +26,8 @@ fn fitted(text: &str, kind: Option<Kind>, max_tokens: usize, measure: Measure, q
 /// Everything that must hold for one text at one budget.
 fn check(text: &str, kind: Kind, max_tokens: usize, measure: Measure, query: Option<&str>) {
     let first = fitted(text, Some(kind), max_tokens, measure, query);
-    let told = format!("{kind:?} at {max_tokens} of {measure:?}, query {query:?}\n--- in\n{text}\n--- out\n{}", first.text);
+    let told =
+        format!("{kind:?} at {max_tokens} of {measure:?}, query {query:?}\n--- in\n{text}\n--- out\n{}", first.text);
     assert_eq!(measure.count(&first.text), first.tokens_after, "the count told is the count: {told}");
     assert!(first.tokens_after <= max_tokens, "over the budget: {told}");
     assert_eq!(measure.count(text), first.tokens_before, "{told}");
@@ -79,11 +80,13 @@ fn any_text() -> impl Strategy<Value = String> {
         Just("same line again and again".to_owned()),
         Just(String::new()),
     ];
-    (prop::collection::vec((line, 1..4_usize), 0..40), "(\n|\r\n|\n\n)", any::<bool>()).prop_map(|(lines, end, ends)| {
-        let lines: Vec<String> = lines.into_iter().flat_map(|(line, count)| vec![line; count]).collect();
-        let text = lines.join(&end);
-        if ends { text + &end } else { text }
-    })
+    (prop::collection::vec((line, 1..4_usize), 0..40), "(\n|\r\n|\n\n)", any::<bool>()).prop_map(
+        |(lines, end, ends)| {
+            let lines: Vec<String> = lines.into_iter().flat_map(|(line, count)| vec![line; count]).collect();
+            let text = lines.join(&end);
+            if ends { text + &end } else { text }
+        },
+    )
 }
 
 fn any_query() -> impl Strategy<Value = Option<&'static str>> {

@@ -1,6 +1,6 @@
 //! The one integration test binary: a module per feature.
 
-mod texts;
 mod compress_properties;
+mod texts;
 mod tidy;
 mod tokens;
