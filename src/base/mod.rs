@@ -1,4 +1,5 @@
-//! Small things that every room needs: identifiers, names, time, byte and number formats.
+//! Small things that every room needs: identifiers, names, time, byte and number formats, YAML
+//! with line numbers.
 //!
 //! Nothing here knows what the product does. A type in this room is valid by construction, so the
 //! rooms above never check it again.
@@ -7,6 +8,7 @@ mod clock;
 mod format;
 mod ids;
 mod name;
+pub mod yaml;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use format::{bytes, thousands};

@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sources::Environment;
+
 /// Everything that can be set, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -21,6 +23,10 @@ pub struct Config {
     pub delegation: DelegationConfig,
     /// The boundary around processes.
     pub sandbox: SandboxConfig,
+    /// What is logged to standard error: a level or a filter.
+    pub log: String,
+    /// The environment of this process, for those who name what they need of it.
+    pub environment: Environment,
 }
 
 /// Where things are.
@@ -78,6 +84,8 @@ pub struct MemoryConfig {
 /// Limits on requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityConfig {
+    /// Whether unknown arguments are refused.
+    pub strict: bool,
     /// The most requests a minute from one connection; `None`: no limit.
     pub requests_per_minute: Option<u32>,
 }
@@ -97,7 +105,8 @@ pub struct DelegationConfig {
     pub result_tokens: usize,
     /// The runner of agents that name none; `None`: the first of claude and codex that is installed.
     pub runner: Option<String>,
-    /// Further environment variables that tasks may see, with their values.
+    /// Further environment variables that tasks may see, with their values: those of the names in
+    /// `delegation.environment` that are set.
     pub environment: Vec<(String, String)>,
 }
 

@@ -2,5 +2,6 @@
 
 mod compress_properties;
 mod texts;
+mod config;
 mod tidy;
 mod tokens;
