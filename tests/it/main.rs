@@ -1,7 +1,7 @@
 //! The one integration test binary: a module per feature.
 
 mod compress_properties;
-mod texts;
 mod config;
+mod texts;
 mod tidy;
 mod tokens;
