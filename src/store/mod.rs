@@ -6,26 +6,51 @@
 //! alike. What a method returned `Ok` for survives the death of the process.
 
 mod filter;
+mod in_memory;
+mod index;
 mod records;
+mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use filter::{MemoryFilter, RunFilter};
+pub use in_memory::InMemoryStore;
+pub use index::{Entry, Index, Matches, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, Candidate, Change, Created, Event, Forgotten, Matches, Memory, MemoryKind, NewMemory,
-    NewOriginal, Original, Run, RunState, Scope, Step, StoreStatus,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Memory, MemoryKind, NewMemory, NewOriginal, Original, Run,
+    RunState, Scope, Step, StoreStatus,
 };
+pub use sqlite::SqliteStore;
 
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
+
+/// Returns the store at `location`: a file path, `sqlite://PATH`, or `memory:` for one that ends
+/// with the process.
+///
+/// Nothing is touched yet: folder, file and schema are made at the first use.
+pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
+    if location == "memory:" {
+        return Ok(Arc::new(InMemoryStore::default()));
+    }
+    let path = location.strip_prefix("sqlite://").unwrap_or(location);
+    // One letter before the colon is a Windows drive.
+    let scheme = path.split_once("://").map_or("", |(scheme, _)| scheme);
+    if path.is_empty() || scheme.len() > 1 {
+        return Err(StoreError::UnknownBackend { location: location.to_owned() });
+    }
+    Ok(Arc::new(SqliteStore::new(path.into())))
+}
 
 /// Keeps memories, originals and runs.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Adds memories in one transaction and tells, in the same order, what became of each.
     ///
-    /// A memory whose `digest` is already there and current is a duplicate and is not added again.
+    /// A memory whose `digest` is already there, current and not expired is a duplicate and is not
+    /// added again.
     /// One with a `topic_key` or `supersedes` takes the place of the current memory it names,
     /// which stays in history.
     async fn add_memories(&self, memories: Vec<NewMemory>) -> Result<Vec<Added>, StoreError>;
@@ -42,8 +67,8 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> Result<Vec<Memory>, StoreError>;
 
-    /// Returns the statistics and postings that ranking needs: of the memories that pass the
-    /// filter, those that hold at least one of `terms`, with how often they hold each.
+    /// Returns what ranking needs: which memories pass the filter, and for each of `terms` which
+    /// of those hold it, and how often.
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError>;
 
     /// Returns the memories of a session whose order lies between `from` and `to`, both included.
@@ -53,7 +78,8 @@ pub trait Store: Send + Sync {
     /// `None`: there is no current memory of that id.
     async fn supersede(&self, old: &MemoryId, new: NewMemory) -> Result<Option<Memory>, StoreError>;
 
-    /// Changes what is not text of a memory: metadata, tags, pin, restoring. Returns it as it is now.
+    /// Changes what is not text of a memory: metadata, tags, pin, restoring. Returns it as it is now;
+    /// `None`: there is none of that id, or it was purged.
     async fn change_memory(&self, id: &MemoryId, change: Change) -> Result<Option<Memory>, StoreError>;
 
     /// Forgets memories: a tombstone keeps id and times; the text goes from recall. With `purge`
@@ -70,7 +96,8 @@ pub trait Store: Send + Sync {
     /// idempotency key exists, nothing is recorded and that one is returned.
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError>;
 
-    /// Writes the run's present state.
+    /// Writes the run's present state. A request to cancel and a later lease that other processes
+    /// wrote in the meantime stay.
     async fn save_run(&self, run: &Run) -> Result<(), StoreError>;
 
     /// Writes the step's present state.
@@ -142,4 +169,14 @@ pub enum StoreError {
     /// The store was closed while the request waited.
     #[error("the store was closed")]
     Closed,
+}
+
+/// What is said about a run whose process died.
+fn interrupted_reason() -> &'static str {
+    "the process that ran it ended without finishing it"
+}
+
+/// How many leading digits two hashes share.
+fn digits_shared(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }

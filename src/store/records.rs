@@ -5,6 +5,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Handle, MemoryId, Name, RunId, Timestamp};
 
+/// Gives a closed enum its words: the same ones that serde reads and writes.
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $name {
+            /// Returns its word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Returns what the word stands for.
+            pub fn of_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words!(MemoryKind {
+    Fact = "fact",
+    Decision = "decision",
+    Preference = "preference",
+    Procedure = "procedure",
+    Episode = "episode",
+    Note = "note",
+});
+words!(Scope { Project = "project", User = "user", Session = "session", Agent = "agent" });
+words!(RunState {
+    Queued = "queued",
+    Running = "running",
+    Succeeded = "succeeded",
+    Failed = "failed",
+    TimedOut = "timed_out",
+    Cancelled = "cancelled",
+    Skipped = "skipped",
+    Interrupted = "interrupted",
+});
+
 /// What a memory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -46,7 +83,8 @@ pub struct NewMemory {
     pub id: MemoryId,
     /// The text, redacted.
     pub text: String,
-    /// The words of text, actor and date as the index keeps them, in order, repeats included.
+    /// The words of text, actor and date as the index keeps them, in order, repeats included. A
+    /// term has no blank, no control character and no ASCII capital.
     pub terms: Vec<String>,
     /// Identifies the content within its scope: equal digests are duplicates.
     pub digest: String,
@@ -87,7 +125,8 @@ pub struct NewMemory {
 pub struct Memory {
     /// What was added.
     pub content: NewMemory,
-    /// Its place in its session, counted by the store from 0.
+    /// Its place in its session, counted by the store from 0. A memory put in another's place by
+    /// [`super::Store::supersede`] takes its place in the session as well.
     pub order: i64,
     /// The memory that replaced it, if any.
     pub superseded_by: Option<MemoryId>,
@@ -132,7 +171,7 @@ pub struct Change {
     pub pinned: Option<bool>,
     /// A new expiry, or none.
     pub expires_at: Option<Option<Timestamp>>,
-    /// Makes a superseded or forgotten (not purged) memory current again.
+    /// Takes back that it was forgotten, unless it was purged.
     pub restore: bool,
 }
 
@@ -143,40 +182,6 @@ pub struct Forgotten {
     pub id: MemoryId,
     /// Whether its text is gone from the file as well.
     pub purged: bool,
-}
-
-/// The postings of a query, and the statistics that BM25 needs.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Matches {
-    /// How many memories pass the filter.
-    pub population: usize,
-    /// The sum of their lengths in terms.
-    pub total_length: u64,
-    /// For each term asked: how many memories that pass the filter hold it.
-    pub document_frequency: Vec<usize>,
-    /// The memories that hold at least one term.
-    pub candidates: Vec<Candidate>,
-}
-
-/// A memory that holds at least one term of a query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// Its id.
-    pub id: MemoryId,
-    /// Its length in terms.
-    pub length: u32,
-    /// How often it holds each term asked, in the order asked.
-    pub frequencies: Vec<u32>,
-    /// Its session.
-    pub session_id: Option<String>,
-    /// Its place in its session.
-    pub order: i64,
-    /// Who said or did it.
-    pub actor: Option<String>,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// From 0 to 1.
-    pub importance: f64,
 }
 
 /// An original to be kept.

@@ -2,6 +2,7 @@
 
 mod compress_properties;
 mod config;
+mod store_contract;
 mod texts;
 mod tidy;
 mod tokens;

@@ -1,0 +1,369 @@
+//! A store that ends with the process: for tests, and for trying things without leaving a trace.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::index::{Index, Posting};
+use super::{
+    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
+    Original, Run, RunFilter, RunState, Scope, Step, Store, StoreError, StoreStatus,
+};
+use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
+
+/// Keeps everything in memory.
+#[derive(Default)]
+pub struct InMemoryStore(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// By number; a forgotten one keeps its text here unless it was purged.
+    memories: Vec<Memory>,
+    numbers: HashMap<MemoryId, u32>,
+    index: Arc<Index>,
+    /// Every term's memories, by number.
+    postings: HashMap<String, Vec<Posting>>,
+    originals: HashMap<String, Original>,
+    runs: Vec<Run>,
+    steps: Vec<Step>,
+    events: Vec<Event>,
+}
+
+impl InMemoryStore {
+    /// No method leaves the state half changed, so a panic elsewhere does not spoil it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for InMemoryStore {
+    async fn add_memories(&self, memories: Vec<NewMemory>) -> Result<Vec<Added>, StoreError> {
+        let mut state = self.state();
+        Ok(memories.into_iter().map(|new| state.add(new)).collect())
+    }
+
+    async fn memories(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.numbers.get(id)).map(|number| state.shown(*number)).collect())
+    }
+
+    async fn list_memories(
+        &self,
+        filter: &MemoryFilter,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<Memory>, StoreError> {
+        let state = self.state();
+        Ok(state.index.newest(filter, limit, offset).into_iter().map(|number| state.shown(number)).collect())
+    }
+
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        let state = self.state();
+        let postings = terms.iter().map(|term| state.postings.get(term).cloned().unwrap_or_default()).collect();
+        Ok(state.index.clone().matches(filter, postings))
+    }
+
+    async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError> {
+        let state = self.state();
+        let mut found: Vec<Memory> = (0..)
+            .zip(&state.memories)
+            .filter(|(_, memory)| memory.content.session_id.as_deref() == Some(session_id))
+            .filter(|(_, memory)| (from..=to).contains(&memory.order))
+            .map(|(number, _)| state.shown(number))
+            .collect();
+        found.sort_by_key(|memory| memory.order);
+        Ok(found)
+    }
+
+    async fn supersede(&self, old: &MemoryId, new: NewMemory) -> Result<Option<Memory>, StoreError> {
+        let mut state = self.state();
+        let Some(replaced) = state.current(old).cloned() else { return Ok(None) };
+        let order = if replaced.content.session_id == new.session_id {
+            replaced.order
+        } else {
+            state.next_order(new.session_id.as_deref())
+        };
+        let number = state.insert(new, Some(old.clone()), order);
+        state.mark_superseded(old, number);
+        Ok(Some(state.shown(number)))
+    }
+
+    async fn change_memory(&self, id: &MemoryId, change: Change) -> Result<Option<Memory>, StoreError> {
+        let mut state = self.state();
+        let Some(number) = state.numbers.get(id).copied() else { return Ok(None) };
+        let memory = &mut state.memories[number as usize];
+        if memory.forgotten_at.is_some() && memory.content.text.is_empty() {
+            return Ok(None);
+        }
+        let content = &mut memory.content;
+        content.tags = change.tags.unwrap_or(std::mem::take(&mut content.tags));
+        content.metadata = change.metadata.unwrap_or(std::mem::take(&mut content.metadata));
+        content.importance = change.importance.unwrap_or(content.importance);
+        content.pinned = change.pinned.unwrap_or(content.pinned);
+        content.expires_at = change.expires_at.unwrap_or(content.expires_at);
+        if change.restore && memory.forgotten_at.take().is_some() {
+            state.index_terms(number);
+        }
+        state.reindex(number);
+        Ok(Some(state.shown(number)))
+    }
+
+    async fn forget(&self, ids: &[MemoryId], purge: bool, at: Timestamp) -> Result<Vec<Forgotten>, StoreError> {
+        let mut state = self.state();
+        let mut forgotten = Vec::new();
+        for id in ids {
+            let Some(number) = state.numbers.get(id).copied() else { continue };
+            let memory = &mut state.memories[number as usize];
+            let already = memory.forgotten_at.is_some();
+            if already && (!purge || memory.content.text.is_empty()) {
+                continue;
+            }
+            memory.forgotten_at.get_or_insert(at);
+            if purge {
+                let content = &mut memory.content;
+                (content.text, content.digest) = (String::new(), String::new());
+                (content.source, content.topic_key) = (None, None);
+                content.tags.clear();
+                content.terms.clear();
+                content.metadata = "{}".to_owned();
+            }
+            for list in state.postings.values_mut() {
+                list.retain(|posting| posting.number != number);
+            }
+            state.reindex(number);
+            forgotten.push(Forgotten { id: id.clone(), purged: purge });
+        }
+        Ok(forgotten)
+    }
+
+    async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
+        let mut state = self.state();
+        let hash = content_hash(&original.content);
+        if let Some(known) = state.originals.get(&hash) {
+            return Ok(known.handle.clone());
+        }
+        let shared = state.originals.keys().map(|other| super::digits_shared(&hash, other)).max();
+        let handle = Handle::of_hash(&hash, shared.map_or(0, |digits| digits + 1));
+        let NewOriginal { content, source, created_at } = original;
+        state.originals.insert(hash, Original { handle: handle.clone(), content, source, created_at });
+        Ok(handle)
+    }
+
+    async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError> {
+        Ok(self.state().originals.values().find(|original| original.handle == *handle).cloned())
+    }
+
+    async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {
+        let mut state = self.state();
+        let same = |other: &&Run| other.idempotency_key.is_some() && other.idempotency_key == run.idempotency_key;
+        if let Some(existing) = state.runs.iter().find(same) {
+            return Ok(Created::Existing(Box::new(existing.clone())));
+        }
+        state.runs.push(run);
+        state.steps.extend(steps);
+        Ok(Created::New)
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(known) = state.runs.iter_mut().find(|known| known.id == run.id) {
+            let lease_until = known.lease_until.max(run.lease_until);
+            let cancel_requested_at = known.cancel_requested_at.or(run.cancel_requested_at);
+            *known = Run { lease_until, cancel_requested_at, ..run.clone() };
+        }
+        Ok(())
+    }
+
+    async fn save_step(&self, step: &Step) -> Result<(), StoreError> {
+        let mut state = self.state();
+        match state.steps.iter_mut().find(|known| known.run == step.run && known.name == step.name) {
+            Some(known) => known.clone_from(step),
+            None => state.steps.push(step.clone()),
+        }
+        Ok(())
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        Ok(self.state().runs.iter().find(|run| run.id == *id).cloned())
+    }
+
+    async fn steps(&self, run: &RunId) -> Result<Vec<Step>, StoreError> {
+        let mut steps: Vec<Step> = self.state().steps.iter().filter(|step| step.run == *run).cloned().collect();
+        steps.sort_by_key(|step| step.position);
+        Ok(steps)
+    }
+
+    async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let state = self.state();
+        let of_agent = |run: &Run, agent: &str| {
+            state.steps.iter().any(|step| step.run == run.id && step.agent.as_str() == agent)
+        };
+        let passes = |run: &&Run| {
+            (filter.states.is_empty() || filter.states.contains(&run.state))
+                && filter.agent.as_deref().is_none_or(|agent| of_agent(run, agent))
+                && (filter.parent.is_none() || filter.parent == run.parent)
+        };
+        let mut runs: Vec<Run> = state.runs.iter().filter(passes).cloned().collect();
+        runs.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    async fn renew_lease(&self, run: &RunId, owner: &str, until: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(run) = state.runs.iter_mut().find(|known| known.id == *run && known.owner == owner) {
+            run.lease_until = run.lease_until.max(until);
+        }
+        Ok(())
+    }
+
+    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let mut state = self.state();
+        let mut ids = Vec::new();
+        for run in state.runs.iter_mut().filter(|run| !run.state.is_final() && run.lease_until < now) {
+            (run.state, run.finished_at) = (RunState::Interrupted, Some(now));
+            run.error = Some(super::interrupted_reason().to_owned());
+            ids.push(run.id.clone());
+        }
+        for step in state.steps.iter_mut().filter(|step| !step.state.is_final() && ids.contains(&step.run)) {
+            (step.state, step.finished_at) = (RunState::Interrupted, Some(now));
+            step.error = Some(super::interrupted_reason().to_owned());
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    async fn request_cancel(&self, run: &RunId, at: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(run) = state.runs.iter_mut().find(|known| known.id == *run) {
+            run.cancel_requested_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    async fn add_event(&self, event: Event) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let number = state.events.len() as i64 + 1;
+        state.events.push(Event { number, ..event });
+        Ok(())
+    }
+
+    async fn events(&self, run: &RunId, after: i64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let state = self.state();
+        let later = state.events.iter().filter(|event| event.run == *run && event.number > after);
+        Ok(later.take(limit).cloned().collect())
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        let state = self.state();
+        Ok(StoreStatus {
+            backend: "in_memory",
+            schema_version: 0,
+            memories: state.index.current() as u64,
+            originals: state.originals.len() as u64,
+            runs: state.runs.len() as u64,
+            bytes: 0,
+            location: "memory:".to_owned(),
+        })
+    }
+}
+
+impl State {
+    fn add(&mut self, new: NewMemory) -> Added {
+        let is_current = |memory: &&Memory| memory.superseded_at.is_none() && memory.forgotten_at.is_none();
+        let lasts = |memory: &&Memory| memory.content.expires_at.is_none_or(|end| end > new.created_at);
+        let same = |memory: &&Memory| memory.content.digest == new.digest;
+        if let Some(known) = self.memories.iter().find(|memory| same(memory) && is_current(memory) && lasts(memory)) {
+            return Added { id: known.content.id.clone(), status: AddedStatus::Duplicate };
+        }
+        let old = match &new.supersedes {
+            None => self.same_topic(&new),
+            Some(named) if self.current(named).is_some() => Some(named.clone()),
+            Some(named) => return Added { status: AddedStatus::UnknownSuperseded(named.clone()), id: new.id },
+        };
+        let order = self.next_order(new.session_id.as_deref());
+        let id = new.id.clone();
+        let number = self.insert(new, old.clone(), order);
+        let status = match old {
+            None => AddedStatus::Stored,
+            Some(old) => {
+                self.mark_superseded(&old, number);
+                AddedStatus::Superseded(old)
+            }
+        };
+        Added { id, status }
+    }
+
+    fn current(&self, id: &MemoryId) -> Option<&Memory> {
+        let memory = &self.memories[*self.numbers.get(id)? as usize];
+        (memory.superseded_at.is_none() && memory.forgotten_at.is_none()).then_some(memory)
+    }
+
+    fn same_topic(&self, new: &NewMemory) -> Option<MemoryId> {
+        new.topic_key.as_ref()?;
+        let same = |memory: &&Memory| {
+            let other = &memory.content;
+            other.topic_key == new.topic_key
+                && other.scope == new.scope
+                && (new.scope != Scope::Session || other.session_id == new.session_id)
+                && (new.scope != Scope::Agent || other.agent == new.agent)
+                && self.current(&other.id).is_some()
+        };
+        self.memories.iter().rev().find(same).map(|memory| memory.content.id.clone())
+    }
+
+    fn next_order(&self, session: Option<&str>) -> i64 {
+        let Some(session) = session else { return 0 };
+        let orders = self.memories.iter().filter(|memory| memory.content.session_id.as_deref() == Some(session));
+        orders.map(|memory| memory.order + 1).max().unwrap_or(0)
+    }
+
+    fn insert(&mut self, mut new: NewMemory, old: Option<MemoryId>, order: i64) -> u32 {
+        let number = u32::try_from(self.memories.len()).expect("fewer than four thousand million memories");
+        new.supersedes = old;
+        self.numbers.insert(new.id.clone(), number);
+        self.memories.push(Memory { content: new, order, superseded_by: None, superseded_at: None, forgotten_at: None });
+        self.index_terms(number);
+        self.reindex(number);
+        number
+    }
+
+    fn mark_superseded(&mut self, old: &MemoryId, by: u32) {
+        let new = &self.memories[by as usize].content;
+        let (by, at) = (new.id.clone(), new.created_at);
+        let number = self.numbers[old];
+        let memory = &mut self.memories[number as usize];
+        (memory.superseded_by, memory.superseded_at) = (Some(by), Some(at));
+        self.reindex(number);
+    }
+
+    fn index_terms(&mut self, number: u32) {
+        for term in &self.memories[number as usize].content.terms {
+            let list = self.postings.entry(term.clone()).or_default();
+            let place = list.partition_point(|posting| posting.number < number);
+            match list.get_mut(place) {
+                Some(posting) if posting.number == number => posting.frequency += 1,
+                _ => list.insert(place, Posting { number, frequency: 1 }),
+            }
+        }
+    }
+
+    fn reindex(&mut self, number: u32) {
+        let memory = &self.memories[number as usize];
+        let length = u32::try_from(memory.content.terms.len()).unwrap_or(u32::MAX);
+        Arc::make_mut(&mut self.index).put(number, memory, length);
+    }
+
+    /// The memory as others see it: what was forgotten has no text.
+    fn shown(&self, number: u32) -> Memory {
+        let mut memory = self.memories[number as usize].clone();
+        if memory.forgotten_at.is_some() {
+            let content = &mut memory.content;
+            (content.text, content.source, content.metadata) = (String::new(), None, "{}".to_owned());
+            content.terms.clear();
+        }
+        memory
+    }
+}

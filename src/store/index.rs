@@ -1,0 +1,267 @@
+//! The small part of every memory that filtering and ranking need, kept in memory.
+//!
+//! Filters and ranking read it instead of the database, so a filter is one piece of Rust for every
+//! adapter, and statistics over a whole scope need no scan of the file. The adapter keeps it in
+//! step with what it stores; texts and metadata stay where they are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::filter::MemoryFilter;
+use super::records::{Memory, MemoryKind, Scope};
+use crate::base::{MemoryId, Timestamp};
+
+/// The number that stands for no session, no actor, no agent.
+pub const NONE: u32 = u32::MAX;
+
+/// A time later than every time, for what has no end.
+const NEVER: i64 = i64::MAX;
+
+/// One memory, without its text.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The sixteen characters of its id; they order as the ids do.
+    id: [u8; 16],
+    scope: Scope,
+    kind: MemoryKind,
+    agent: u32,
+    tags: u32,
+    created_at: i64,
+    superseded_at: i64,
+    expires_at: i64,
+    forgotten: bool,
+    /// Its session, as a number of this index; [`NONE`] without one.
+    pub session: u32,
+    /// Its actor, as a number of this index; [`NONE`] without one.
+    pub actor: u32,
+    /// Its place in its session.
+    pub order: i64,
+    /// When it happened, in microseconds.
+    pub occurred_at: i64,
+    /// Its length in terms.
+    pub length: u32,
+    /// From 0 to 1.
+    pub importance: f32,
+}
+
+impl Entry {
+    /// Returns the memory's id.
+    pub fn id(&self) -> MemoryId {
+        let digits = std::str::from_utf8(&self.id).expect("an id is ASCII");
+        format!("mem_{digits}").parse().expect("it was an id")
+    }
+
+    /// Returns what the ids are compared by.
+    pub fn id_order(&self) -> [u8; 16] {
+        self.id
+    }
+}
+
+/// Every memory of a store, without the texts.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    /// By the number the store gave.
+    entries: Vec<Option<Entry>>,
+    sessions: Names,
+    actors: Names,
+    agents: Names,
+    /// Sets of tags, sorted and joined.
+    tags: Names,
+}
+
+/// How often a memory holds a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// The memory's number in the index.
+    pub number: u32,
+    /// How often.
+    pub frequency: u32,
+}
+
+/// What ranking needs to know about a query.
+#[derive(Debug, Clone, Default)]
+pub struct Matches {
+    /// The memories.
+    pub index: Arc<Index>,
+    /// The numbers of those that pass the filter, ascending.
+    pub passing: Vec<u32>,
+    /// For each term asked: the memories that pass the filter and hold it, by number.
+    pub postings: Vec<Vec<Posting>>,
+}
+
+impl Index {
+    /// Takes in a memory as it is now under the number that the store gave it.
+    pub(super) fn put(&mut self, number: u32, memory: &Memory, length: u32) {
+        let content = &memory.content;
+        let mut tags = content.tags.clone();
+        tags.sort();
+        let entry = Entry {
+            id: content.id.as_str().as_bytes()[4..].try_into().expect("an id has sixteen characters"),
+            scope: content.scope,
+            kind: content.kind,
+            agent: self.agents.number(content.agent.as_deref()),
+            tags: self.tags.number((!tags.is_empty()).then(|| tags.join(SEPARATOR)).as_deref()),
+            created_at: content.created_at.as_microsecond(),
+            superseded_at: memory.superseded_at.map_or(NEVER, Timestamp::as_microsecond),
+            expires_at: content.expires_at.map_or(NEVER, Timestamp::as_microsecond),
+            forgotten: memory.forgotten_at.is_some(),
+            session: self.sessions.number(content.session_id.as_deref()),
+            actor: self.actors.number(content.actor.as_deref().map(str::to_lowercase).as_deref()),
+            order: memory.order,
+            occurred_at: content.occurred_at.as_microsecond(),
+            length,
+            importance: content.importance as f32,
+        };
+        let place = number as usize;
+        if self.entries.len() <= place {
+            self.entries.resize(place + 1, None);
+        }
+        self.entries[place] = Some(entry);
+    }
+
+    /// Returns the memory of this number, which must have come from this index.
+    pub fn entry(&self, number: u32) -> &Entry {
+        self.entries[number as usize].as_ref().expect("the number came from this index")
+    }
+
+    /// Returns the name of an actor, in lower case.
+    pub fn actor(&self, actor: u32) -> Option<&str> {
+        self.actors.name(actor)
+    }
+
+    /// Returns the id of a session.
+    pub fn session(&self, session: u32) -> Option<&str> {
+        self.sessions.name(session)
+    }
+
+    /// Returns the numbers of the memories that pass the filter, ascending.
+    pub fn passing(&self, filter: &MemoryFilter) -> Vec<u32> {
+        let resolved = Resolved::new(self, filter);
+        (0..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| entry.as_ref().is_some_and(|entry| resolved.admits(entry)))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// Returns up to `limit` numbers of memories that pass the filter, newest first.
+    pub(super) fn newest(&self, filter: &MemoryFilter, limit: usize, offset: usize) -> Vec<u32> {
+        let mut numbers = self.passing(filter);
+        let newest_first = |number: &u32| {
+            let entry = self.entry(*number);
+            std::cmp::Reverse((entry.occurred_at, entry.id))
+        };
+        numbers.sort_by_key(newest_first);
+        numbers.into_iter().skip(offset).take(limit).collect()
+    }
+
+    /// Returns the current, unforgotten memories.
+    pub(super) fn current(&self) -> usize {
+        self.entries.iter().flatten().filter(|entry| !entry.forgotten && entry.superseded_at == NEVER).count()
+    }
+
+    /// Puts together what ranking needs, of `postings` only what passes the filter.
+    pub(super) fn matches(self: Arc<Self>, filter: &MemoryFilter, mut postings: Vec<Vec<Posting>>) -> Matches {
+        let passing = self.passing(filter);
+        let mut passes = vec![false; self.entries.len()];
+        for number in &passing {
+            passes[*number as usize] = true;
+        }
+        for list in &mut postings {
+            list.retain(|posting| passes.get(posting.number as usize).copied().unwrap_or(false));
+        }
+        Matches { index: self, passing, postings }
+    }
+}
+
+/// What stands between the tags of a set; no tag has it.
+const SEPARATOR: &str = "\u{1f}";
+
+/// Texts that are kept once and known by a number.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    numbers: HashMap<Arc<str>, u32>,
+    names: Vec<Arc<str>>,
+}
+
+impl Names {
+    fn number(&mut self, name: Option<&str>) -> u32 {
+        let Some(name) = name else { return NONE };
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("fewer than four thousand million names");
+        let name: Arc<str> = name.into();
+        self.names.push(name.clone());
+        self.numbers.insert(name, number);
+        number
+    }
+
+    fn name(&self, number: u32) -> Option<&str> {
+        self.names.get(number as usize).map(AsRef::as_ref)
+    }
+}
+
+/// A filter in the numbers of an index.
+struct Resolved<'a> {
+    filter: &'a MemoryFilter,
+    /// `Some(None)`: asked for, and no memory has it.
+    session: Option<Option<u32>>,
+    actor: Option<Option<u32>>,
+    agent: Option<Option<u32>>,
+    /// For each set of tags whether it has all that are asked for.
+    tag_sets: Vec<bool>,
+    since: i64,
+    until: i64,
+    as_of: Option<i64>,
+    now: i64,
+}
+
+impl<'a> Resolved<'a> {
+    fn new(index: &Index, filter: &'a MemoryFilter) -> Self {
+        let number = |names: &Names, name: &Option<String>| {
+            name.as_deref().map(|name| names.numbers.get(name).copied())
+        };
+        let has_all = |set: &Arc<str>| filter.tags.iter().all(|tag| set.split(SEPARATOR).any(|other| other == tag));
+        let micros = |time: Option<Timestamp>, otherwise| time.map_or(otherwise, Timestamp::as_microsecond);
+        let as_of = filter.as_of.map(Timestamp::as_microsecond);
+        Self {
+            filter,
+            session: number(&index.sessions, &filter.session_id),
+            actor: number(&index.actors, &filter.actor.as_deref().map(str::to_lowercase)),
+            agent: number(&index.agents, &filter.agent),
+            tag_sets: index.tags.names.iter().map(has_all).collect(),
+            since: micros(filter.since, i64::MIN),
+            until: micros(filter.until, NEVER),
+            as_of,
+            now: as_of.unwrap_or_else(|| micros(filter.now, i64::MIN)),
+        }
+    }
+
+    fn admits(&self, entry: &Entry) -> bool {
+        let filter = self.filter;
+        let same = |asked: Option<Option<u32>>, has: u32| asked.is_none_or(|asked| asked == Some(has));
+        let current = match self.as_of {
+            None => entry.superseded_at == NEVER,
+            Some(then) => entry.created_at <= then && then < entry.superseded_at,
+        };
+        let named = match entry.scope {
+            Scope::Project | Scope::User => true,
+            Scope::Session => self.session.is_some(),
+            Scope::Agent => self.agent.is_some(),
+        };
+        current
+            && named
+            && !entry.forgotten
+            && entry.expires_at > self.now
+            && (filter.scopes.is_empty() || filter.scopes.contains(&entry.scope))
+            && (filter.kinds.is_empty() || filter.kinds.contains(&entry.kind))
+            && same(self.session, entry.session)
+            && same(self.actor, entry.actor)
+            && same(self.agent, entry.agent)
+            && entry.occurred_at >= self.since
+            && (entry.occurred_at < self.until || self.until == NEVER)
+            && (filter.tags.is_empty()
+                || self.tag_sets.get(entry.tags as usize).copied().unwrap_or(false))
+    }
+}

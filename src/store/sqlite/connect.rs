@@ -1,0 +1,115 @@
+//! The folder, the file and the connections.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Doing, migrate};
+use crate::store::StoreError;
+
+/// How long a connection waits for another process before it gives up.
+const BUSY_MAX: Duration = Duration::from_secs(30);
+
+/// Opens the writing connection: makes folder and file where they are missing and brings the
+/// schema up to date.
+pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    prepare_folder(path)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    use_log(&connection).doing("switching to a write-ahead log")?;
+    // FULL makes an acknowledged write survive the power supply as well. `secure_delete` overwrites
+    // what is removed, so that a purged text leaves no trace.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")
+        .doing("setting up the connection")?;
+    migrate::migrate(&mut connection, path, migrate::MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    // Not SQLITE_OPEN_READ_ONLY: a reader may have to recover the log of a process that died.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch("PRAGMA query_only = ON;").doing("setting up the connection")?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]
+    let mut connection = Connection::open_with_flags(path, flags).doing("opening the database")?;
+    // SQLite's own handler sleeps up to a tenth of a second at a time, which lets one busy process
+    // starve another; short sleeps share the lock more evenly.
+    let mut waited = Duration::ZERO;
+    let wait = move |tries: i32| {
+        if tries == 0 {
+            waited = Duration::ZERO;
+        }
+        let nap = Duration::from_millis(u64::from(tries.unsigned_abs()).clamp(1, 10));
+        std::thread::sleep(nap);
+        waited += nap;
+        waited < BUSY_MAX
+    };
+    connection.busy_handler(Some(wait)).doing("setting up the connection")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Switches to a write-ahead log, for which SQLite does not call the busy handler when another
+/// process switches at the same moment.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let nap = Duration::from_millis(10);
+    for _ in 0..BUSY_MAX.as_millis() / nap.as_millis() {
+        match connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0)) {
+            Err(error) if is_busy(&error) => std::thread::sleep(nap),
+            other => return other.map(drop),
+        }
+    }
+    connection.pragma_update(None, "journal_mode", "wal")
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
+}
+
+/// Makes the folder, private and unseen by git, and the file, private; SQLite gives its log the
+/// permissions of the file.
+fn prepare_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| StoreError::Folder { path: folder.to_owned(), source };
+    if !folder.is_dir() {
+        create_folder(folder).map_err(failed)?;
+        match fs::OpenOptions::new().write(true).create_new(true).open(folder.join(".gitignore")) {
+            Ok(mut file) => file.write_all(b"*\n").map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if !path.exists() {
+        private_file(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Makes a file that only its owner can read, and leaves one that is there.
+pub(super) fn private_file(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    // The mode holds for every folder that is made on the way; only the last one has to be ours.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,252 @@
+//! A store in one SQLite file, which several processes may use at once.
+//!
+//! One thread writes ([`writer`]), a few connections read ([`readers`]); the small part of every
+//! memory that filters need is followed in memory ([`memories::Follower`]). Nothing is opened
+//! before the first use, so that starting the program costs nothing.
+
+mod connect;
+mod memories;
+mod migrate;
+mod originals;
+mod readers;
+mod runs;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row};
+use tokio::sync::OnceCell;
+
+use readers::Readers;
+use writer::Writer;
+
+use super::{
+    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
+    Original, Run, RunFilter, Step, Store, StoreError, StoreStatus,
+};
+use crate::base::{Handle, MemoryId, RunId, Timestamp};
+
+/// Keeps everything in one file.
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    follower: Arc<memories::Follower>,
+    /// Set when the file is there with the present schema.
+    made: OnceCell<()>,
+}
+
+impl SqliteStore {
+    /// Returns the store in the file at `path`. The file is made or migrated at the first use.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            writer: Writer::start(path.clone()),
+            readers: Readers::new(path.clone()),
+            path,
+            follower: Arc::default(),
+            made: OnceCell::new(),
+        }
+    }
+
+    async fn read<T, F>(&self, doing: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        // The writer opens the file, and with it makes or migrates it, before it runs anything.
+        self.made.get_or_try_init(|| self.writer.open()).await?;
+        self.readers
+            .read(move |connection| {
+                // One snapshot for everything that `work` asks.
+                let transaction = connection.transaction().doing(doing)?;
+                work(&transaction).doing(doing)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn add_memories(&self, memories: Vec<NewMemory>) -> Result<Vec<Added>, StoreError> {
+        let add = move |connection: &Connection| memories.iter().map(|new| memories::add(connection, new)).collect();
+        self.writer.write("adding memories", add).await
+    }
+
+    async fn memories(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
+        let ids = ids.to_vec();
+        let find = move |connection: &Connection| {
+            ids.iter().filter_map(|id| memories::by_id(connection, id).transpose()).collect()
+        };
+        self.read("reading memories", find).await
+    }
+
+    async fn list_memories(
+        &self,
+        filter: &MemoryFilter,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<Memory>, StoreError> {
+        let (filter, follower) = (filter.clone(), self.follower.clone());
+        let list = move |connection: &Connection| {
+            let index = follower.catch_up(connection)?;
+            let ids = index.newest(&filter, limit, offset).into_iter().map(|number| index.entry(number).id());
+            ids.filter_map(|id| memories::by_id(connection, &id).transpose()).collect()
+        };
+        self.read("listing memories", list).await
+    }
+
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
+        let find = move |connection: &Connection| {
+            let index = follower.catch_up(connection)?;
+            Ok(index.matches(&filter, memories::postings(connection, &terms)?))
+        };
+        self.read("searching memories", find).await
+    }
+
+    async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError> {
+        let session_id = session_id.to_owned();
+        self.read("reading a session", move |connection| memories::session(connection, &session_id, from, to)).await
+    }
+
+    async fn supersede(&self, old: &MemoryId, new: NewMemory) -> Result<Option<Memory>, StoreError> {
+        let old = old.clone();
+        self.writer.write("superseding a memory", move |connection| memories::supersede(connection, &old, &new)).await
+    }
+
+    async fn change_memory(&self, id: &MemoryId, change: Change) -> Result<Option<Memory>, StoreError> {
+        let id = id.clone();
+        self.writer.write("changing a memory", move |connection| memories::change(connection, &id, &change)).await
+    }
+
+    async fn forget(&self, ids: &[MemoryId], purge: bool, at: Timestamp) -> Result<Vec<Forgotten>, StoreError> {
+        let ids = ids.to_vec();
+        let forget = move |connection: &Connection| memories::forget(connection, &ids, purge, at);
+        if purge {
+            self.writer.write_and_empty_log("purging memories", forget).await
+        } else {
+            self.writer.write("forgetting memories", forget).await
+        }
+    }
+
+    async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
+        self.writer.write("keeping an original", move |connection| originals::put(connection, &original)).await
+    }
+
+    async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError> {
+        let handle = handle.clone();
+        self.read("reading an original", move |connection| originals::get(connection, &handle)).await
+    }
+
+    async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {
+        self.writer.write("recording a run", move |connection| runs::create(connection, &run, &steps)).await
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.writer.write("saving a run", move |connection| runs::save(connection, &run)).await
+    }
+
+    async fn save_step(&self, step: &Step) -> Result<(), StoreError> {
+        let step = step.clone();
+        self.writer.write("saving a step", move |connection| runs::save_step(connection, &step)).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let id = id.clone();
+        self.read("reading a run", move |connection| runs::get(connection, &id)).await
+    }
+
+    async fn steps(&self, run: &RunId) -> Result<Vec<Step>, StoreError> {
+        let run = run.clone();
+        self.read("reading steps", move |connection| runs::steps(connection, &run)).await
+    }
+
+    async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let filter = filter.clone();
+        self.read("listing runs", move |connection| runs::list(connection, &filter, limit)).await
+    }
+
+    async fn renew_lease(&self, run: &RunId, owner: &str, until: Timestamp) -> Result<(), StoreError> {
+        let (run, owner) = (run.clone(), owner.to_owned());
+        self.writer.write("renewing a lease", move |connection| runs::renew(connection, &run, &owner, until)).await
+    }
+
+    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.writer.write("marking abandoned runs", move |connection| runs::interrupt(connection, now)).await
+    }
+
+    async fn request_cancel(&self, run: &RunId, at: Timestamp) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.writer.write("asking for a cancel", move |connection| runs::request_cancel(connection, &run, at)).await
+    }
+
+    async fn add_event(&self, event: Event) -> Result<(), StoreError> {
+        self.writer.write("adding an event", move |connection| runs::add_event(connection, &event)).await
+    }
+
+    async fn events(&self, run: &RunId, after: i64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let run = run.clone();
+        self.read("reading events", move |connection| runs::events(connection, &run, after, limit)).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        let (follower, path) = (self.follower.clone(), self.path.clone());
+        let status = move |connection: &Connection| {
+            let count = |table| {
+                connection.query_one(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+            };
+            Ok(StoreStatus {
+                backend: "sqlite",
+                schema_version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+                memories: follower.catch_up(connection)?.current() as u64,
+                originals: count("originals")?.unsigned_abs(),
+                runs: count("runs")?.unsigned_abs(),
+                bytes: std::fs::metadata(&path).map_or(0, |data| data.len()),
+                location: path.display().to_string(),
+            })
+        };
+        self.read("reading the status", status).await
+    }
+}
+
+/// Says what was being done when the database refused.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for rusqlite::Result<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Database { doing, source: Box::new(source) })
+    }
+}
+
+/// The microseconds as which the file keeps a time.
+fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}
+
+fn from_micros(column: usize, value: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// Reads a column as an identifier or a name.
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// Reads a column as one of an enum's words.
+fn word<T>(row: &Row<'_>, column: usize, of_word: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    of_word(&text).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown word {text:?}").into())
+    })
+}

@@ -1,0 +1,457 @@
+//! What every store promises, checked over each adapter.
+
+use std::sync::Arc;
+
+use context_engine::base::{Handle, MemoryId, Name, RunId, Timestamp};
+use context_engine::store::{
+    AddedStatus, Change, Created, Event, InMemoryStore, Matches, MemoryFilter, MemoryKind, NewMemory, NewOriginal, Run,
+    RunFilter, RunState, Scope, SqliteStore, Step, Store,
+};
+
+/// Runs `$check` over a fresh store of every kind.
+macro_rules! contract {
+    ($($check:ident),+ $(,)?) => {
+        mod in_memory {
+            use super::*;
+            $(#[tokio::test]
+            async fn $check() {
+                super::$check(Arc::new(InMemoryStore::default())).await;
+            })+
+        }
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test]
+            async fn $check() {
+                let folder = tempfile::tempdir().expect("a folder");
+                super::$check(Arc::new(SqliteStore::new(folder.path().join("data/memory.db")))).await;
+            })+
+        }
+    };
+}
+
+contract!(
+    what_was_added_is_read_back_whole,
+    the_same_digest_is_added_once,
+    a_topic_has_one_current_memory,
+    superseding_keeps_place_and_history,
+    terms_are_counted_exactly_under_the_filter,
+    filters_restrict_what_they_name,
+    narrow_scopes_are_found_by_name_only,
+    changes_leave_the_rest_alone,
+    forgetting_can_be_taken_back_and_purging_cannot,
+    lists_are_newest_first_and_paged,
+    sessions_are_read_by_place,
+    equal_originals_share_a_handle,
+    runs_and_steps_are_read_back_whole,
+    an_idempotency_key_means_one_run,
+    a_stale_save_takes_back_neither_lease_nor_cancel,
+    abandoned_runs_are_interrupted,
+    events_are_numbered_in_order,
+    the_status_counts,
+);
+
+type AnyStore = Arc<dyn Store>;
+
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).expect("a time")
+}
+
+pub fn memory(text: &str) -> NewMemory {
+    NewMemory {
+        id: MemoryId::generate(at(0)),
+        text: text.to_owned(),
+        terms: text.split_whitespace().map(str::to_lowercase).collect(),
+        digest: text.to_owned(),
+        kind: MemoryKind::Note,
+        scope: Scope::Project,
+        agent: None,
+        tags: Vec::new(),
+        session_id: None,
+        actor: None,
+        occurred_at: at(0),
+        created_at: at(0),
+        importance: 0.5,
+        pinned: false,
+        expires_at: None,
+        source: None,
+        metadata: "{}".to_owned(),
+        topic_key: None,
+        supersedes: None,
+    }
+}
+
+/// Adds memories and returns their ids.
+async fn add(store: &AnyStore, memories: Vec<NewMemory>) -> Vec<MemoryId> {
+    store.add_memories(memories).await.expect("added").into_iter().map(|added| added.id).collect()
+}
+
+async fn texts(store: &AnyStore, filter: MemoryFilter) -> Vec<String> {
+    let memories = store.list_memories(&filter, 100, 0).await.expect("listed");
+    memories.into_iter().map(|memory| memory.content.text).collect()
+}
+
+/// The postings of the first term as ids and frequencies.
+fn holders(matches: &Matches, term: usize) -> Vec<(MemoryId, u32)> {
+    matches.postings[term]
+        .iter()
+        .map(|posting| (matches.index.entry(posting.number).id(), posting.frequency))
+        .collect()
+}
+
+async fn holders_of(store: &AnyStore, term: &str, filter: MemoryFilter) -> Vec<(MemoryId, u32)> {
+    holders(&store.match_terms(&[term.to_owned()], &filter).await.expect("matched"), 0)
+}
+
+async fn what_was_added_is_read_back_whole(store: AnyStore) {
+    let full = NewMemory {
+        kind: MemoryKind::Decision,
+        scope: Scope::Agent,
+        agent: Some("builder".to_owned()),
+        tags: vec!["b".to_owned(), "a, \"quoted\"".to_owned()],
+        session_id: Some("s-1".to_owned()),
+        actor: Some("Ann Ünal".to_owned()),
+        importance: 0.75,
+        pinned: true,
+        expires_at: Some(at(900)),
+        source: Some("README.md".to_owned()),
+        metadata: r#"{"z":1,"a":[null]}"#.to_owned(),
+        topic_key: Some("topic".to_owned()),
+        ..memory("héllo 日本 a-b_c.d 'quoted' \u{1F980} (x)")
+    };
+    let ids = add(&store, vec![full.clone(), memory("plain")]).await;
+    let found = store.memories(&[ids[1].clone(), MemoryId::generate(at(1)), ids[0].clone()]).await.expect("read");
+    assert_eq!(found.iter().map(|memory| &memory.content.text[..5]).collect::<Vec<_>>(), ["plain", "héll"]);
+    assert_eq!(found[1].content, full);
+    assert_eq!((found[1].order, found[1].superseded_at, found[1].forgotten_at), (0, None, None));
+}
+
+async fn the_same_digest_is_added_once(store: AnyStore) {
+    let brief = NewMemory { expires_at: Some(at(10)), ..memory("brief") };
+    let added = store.add_memories(vec![memory("one"), memory("two"), memory("one"), brief]).await.expect("added");
+    assert_eq!(added[2].status, AddedStatus::Duplicate);
+    assert_eq!(added[2].id, added[0].id);
+    let again = store.add_memories(vec![memory("two")]).await.expect("added");
+    assert_eq!((&again[0].id, &again[0].status), (&added[1].id, &AddedStatus::Duplicate));
+    let later = NewMemory { created_at: at(10), ..memory("brief") };
+    let renewed = store.add_memories(vec![later]).await.expect("added");
+    assert_eq!(renewed[0].status, AddedStatus::Stored, "an expired memory is no duplicate");
+}
+
+async fn a_topic_has_one_current_memory(store: AnyStore) {
+    let about = |text: &str, second| NewMemory {
+        topic_key: Some("port".to_owned()),
+        created_at: at(second),
+        ..memory(text)
+    };
+    let added = store.add_memories(vec![about("port 80", 0), about("port 90", 5)]).await.expect("added");
+    assert_eq!(added[1].status, AddedStatus::Superseded(added[0].id.clone()));
+    assert_eq!(texts(&store, MemoryFilter::default()).await, ["port 90"]);
+    let before = MemoryFilter { as_of: Some(at(4)), ..MemoryFilter::default() };
+    assert_eq!(texts(&store, before).await, ["port 80"]);
+    let old = &store.memories(&[added[0].id.clone()]).await.expect("read")[0];
+    assert_eq!((&old.superseded_by, old.superseded_at), (&Some(added[1].id.clone()), Some(at(5))));
+
+    let stray = NewMemory { supersedes: Some(added[0].id.clone()), ..memory("late") };
+    let refused = store.add_memories(vec![stray]).await.expect("answered");
+    assert_eq!(refused[0].status, AddedStatus::UnknownSuperseded(added[0].id.clone()));
+    assert_eq!(texts(&store, MemoryFilter::default()).await, ["port 90"]);
+
+    let elsewhere = NewMemory { scope: Scope::User, ..about("port 100", 6) };
+    assert_eq!(store.add_memories(vec![elsewhere]).await.expect("added")[0].status, AddedStatus::Stored);
+}
+
+async fn superseding_keeps_place_and_history(store: AnyStore) {
+    let said = |text: &str| NewMemory { session_id: Some("s".to_owned()), ..memory(text) };
+    let ids = add(&store, vec![said("first"), said("secnd"), said("third")]).await;
+    let new = NewMemory { created_at: at(3), ..said("second") };
+    let replaced = store.supersede(&ids[1], new).await.expect("superseded").expect("it was current");
+    assert_eq!((replaced.order, &replaced.content.supersedes), (1, &Some(ids[1].clone())));
+    assert_eq!(store.supersede(&ids[1], said("again")).await.expect("answered"), None);
+    let session = store.session("s", 0, 9).await.expect("read");
+    let current: Vec<_> = session.iter().filter(|memory| memory.superseded_at.is_none()).collect();
+    assert_eq!(current.iter().map(|m| m.content.text.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
+}
+
+async fn terms_are_counted_exactly_under_the_filter(store: AnyStore) {
+    let by = |text: &str, actor: &str| NewMemory { actor: Some(actor.to_owned()), ..memory(text) };
+    let ids = add(
+        &store,
+        vec![by("go x go a-b go", "Ann"), by("x 東京 東京", "Bo"), by("nothing here", "Ann"), by("go", "Bo")],
+    )
+    .await;
+    let terms: Vec<String> = ["go", "x", "東京", "a-b", "absent"].map(str::to_owned).to_vec();
+    let all = store.match_terms(&terms, &MemoryFilter::default()).await.expect("matched");
+    assert_eq!(all.passing.len(), 4);
+    assert_eq!(all.passing.iter().map(|number| all.index.entry(*number).length).sum::<u32>(), 11);
+    assert_eq!(holders(&all, 0), [(ids[0].clone(), 3), (ids[3].clone(), 1)]);
+    assert_eq!(holders(&all, 1), [(ids[0].clone(), 1), (ids[1].clone(), 1)]);
+    assert_eq!(holders(&all, 2), [(ids[1].clone(), 2)]);
+    assert_eq!(holders(&all, 3), [(ids[0].clone(), 1)]);
+    assert_eq!(holders(&all, 4), []);
+    let only_bo = MemoryFilter { actor: Some("BO".to_owned()), ..MemoryFilter::default() };
+    let some = store.match_terms(&terms, &only_bo).await.expect("matched");
+    assert_eq!(some.passing.len(), 2);
+    assert_eq!(holders(&some, 0), [(ids[3].clone(), 1)]);
+}
+
+async fn filters_restrict_what_they_name(store: AnyStore) {
+    let one = NewMemory {
+        kind: MemoryKind::Fact,
+        tags: vec!["a".to_owned(), "b".to_owned()],
+        actor: Some("Ann".to_owned()),
+        occurred_at: at(10),
+        ..memory("one")
+    };
+    let two = NewMemory { tags: vec!["b".to_owned()], occurred_at: at(20), expires_at: Some(at(50)), ..memory("two") };
+    let three = NewMemory { scope: Scope::User, agent: Some("x".to_owned()), occurred_at: at(30), ..memory("three") };
+    add(&store, vec![one, two, three]).await;
+    let any = MemoryFilter::default;
+    for (filter, expected) in [
+        (any(), vec!["three", "two", "one"]),
+        (MemoryFilter { kinds: vec![MemoryKind::Fact], ..any() }, vec!["one"]),
+        (MemoryFilter { scopes: vec![Scope::User, Scope::Agent], ..any() }, vec!["three"]),
+        (MemoryFilter { tags: vec!["b".to_owned()], ..any() }, vec!["two", "one"]),
+        (MemoryFilter { tags: vec!["b".to_owned(), "a".to_owned()], ..any() }, vec!["one"]),
+        (MemoryFilter { tags: vec!["c".to_owned()], ..any() }, vec![]),
+        (MemoryFilter { actor: Some("aNN".to_owned()), ..any() }, vec!["one"]),
+        (MemoryFilter { actor: Some("nobody".to_owned()), ..any() }, vec![]),
+        (MemoryFilter { agent: Some("x".to_owned()), ..any() }, vec!["three"]),
+        (MemoryFilter { since: Some(at(20)), ..any() }, vec!["three", "two"]),
+        (MemoryFilter { until: Some(at(20)), ..any() }, vec!["one"]),
+        (MemoryFilter { now: Some(at(50)), ..any() }, vec!["three", "one"]),
+        (MemoryFilter { as_of: Some(at(50)), ..any() }, vec!["three", "one"]),
+        (MemoryFilter { as_of: Some(at(-1)), ..any() }, vec![]),
+    ] {
+        assert_eq!(texts(&store, filter.clone()).await, expected, "{filter:?}");
+    }
+}
+
+async fn narrow_scopes_are_found_by_name_only(store: AnyStore) {
+    let of_session = NewMemory { scope: Scope::Session, session_id: Some("s".to_owned()), ..memory("in session") };
+    let of_agent = NewMemory { scope: Scope::Agent, agent: Some("x".to_owned()), ..memory("of agent") };
+    add(&store, vec![of_session, of_agent]).await;
+    let any = MemoryFilter::default;
+    assert_eq!(texts(&store, any()).await, [""; 0]);
+    assert_eq!(texts(&store, MemoryFilter { scopes: vec![Scope::Session, Scope::Agent], ..any() }).await, [""; 0]);
+    assert_eq!(texts(&store, MemoryFilter { session_id: Some("s".to_owned()), ..any() }).await, ["in session"]);
+    assert_eq!(texts(&store, MemoryFilter { session_id: Some("t".to_owned()), ..any() }).await, [""; 0]);
+    assert_eq!(texts(&store, MemoryFilter { agent: Some("x".to_owned()), ..any() }).await, ["of agent"]);
+}
+
+async fn changes_leave_the_rest_alone(store: AnyStore) {
+    let first = NewMemory { tags: vec!["old".to_owned()], expires_at: Some(at(50)), ..memory("text") };
+    let ids = add(&store, vec![first.clone()]).await;
+    let change = Change { tags: Some(vec!["new".to_owned()]), pinned: Some(true), ..Change::default() };
+    let changed = store.change_memory(&ids[0], change).await.expect("changed").expect("there");
+    assert_eq!(changed.content, NewMemory { tags: vec!["new".to_owned()], pinned: true, ..first.clone() });
+    let change = Change {
+        metadata: Some(r#"{"a":1}"#.to_owned()),
+        importance: Some(1.0),
+        expires_at: Some(None),
+        ..Change::default()
+    };
+    let changed = store.change_memory(&ids[0], change).await.expect("changed").expect("there");
+    assert_eq!((changed.content.metadata.as_str(), changed.content.importance), (r#"{"a":1}"#, 1.0));
+    assert_eq!((changed.content.expires_at, changed.content.pinned), (None, true));
+    let tagged = MemoryFilter { tags: vec!["new".to_owned()], ..MemoryFilter::default() };
+    assert_eq!(texts(&store, tagged).await, ["text"]);
+    assert_eq!(store.change_memory(&MemoryId::generate(at(9)), Change::default()).await.expect("answered"), None);
+}
+
+async fn forgetting_can_be_taken_back_and_purging_cannot(store: AnyStore) {
+    let ids = add(&store, vec![memory("apple pie"), memory("apple tart")]).await;
+    let unknown = MemoryId::generate(at(9));
+    let forgotten = store.forget(&[ids[0].clone(), unknown], false, at(7)).await.expect("forgotten");
+    assert_eq!(forgotten.iter().map(|one| (&one.id, one.purged)).collect::<Vec<_>>(), [(&ids[0], false)]);
+    assert!(store.forget(&ids[..1], false, at(8)).await.expect("answered").is_empty(), "it is forgotten already");
+    let any = MemoryFilter::default;
+    assert_eq!(texts(&store, any()).await, ["apple tart"]);
+    assert_eq!(holders_of(&store, "apple", any()).await, [(ids[1].clone(), 1)]);
+    let tombstone = &store.memories(&ids[..1]).await.expect("read")[0];
+    assert_eq!((tombstone.content.text.as_str(), tombstone.forgotten_at), ("", Some(at(7))));
+
+    let restore = || Change { restore: true, ..Change::default() };
+    let restored = store.change_memory(&ids[0], restore()).await.expect("changed").expect("there");
+    assert_eq!((restored.content.text.as_str(), restored.forgotten_at), ("apple pie", None));
+    assert_eq!(holders_of(&store, "apple", any()).await.len(), 2);
+
+    let purged = store.forget(&ids[..1], true, at(9)).await.expect("purged");
+    assert_eq!(purged.iter().map(|one| one.purged).collect::<Vec<_>>(), [true]);
+    assert_eq!(store.change_memory(&ids[0], restore()).await.expect("answered"), None);
+    assert_eq!(holders_of(&store, "pie", any()).await, []);
+    store.forget(&ids[1..], false, at(9)).await.expect("forgotten");
+    assert_eq!(store.forget(&ids[1..], true, at(9)).await.expect("purged").len(), 1, "a tombstone can be purged");
+    let added = store.add_memories(vec![memory("apple pie")]).await.expect("added");
+    assert_eq!(added[0].status, AddedStatus::Stored, "what was forgotten is no duplicate");
+}
+
+async fn lists_are_newest_first_and_paged(store: AnyStore) {
+    let timed = |second: i64| NewMemory { occurred_at: at(second), ..memory(&second.to_string()) };
+    add(&store, [3, 1, 4, 2].map(timed).to_vec()).await;
+    assert_eq!(texts(&store, MemoryFilter::default()).await, ["4", "3", "2", "1"]);
+    let page = store.list_memories(&MemoryFilter::default(), 2, 1).await.expect("listed");
+    assert_eq!(page.iter().map(|memory| memory.content.text.as_str()).collect::<Vec<_>>(), ["3", "2"]);
+}
+
+async fn sessions_are_read_by_place(store: AnyStore) {
+    let said = |text: &str, session: &str| NewMemory { session_id: Some(session.to_owned()), ..memory(text) };
+    add(&store, vec![said("a", "s"), said("b", "t"), said("c", "s")]).await;
+    add(&store, vec![said("d", "s"), said("e", "s")]).await;
+    let part = store.session("s", 1, 2).await.expect("read");
+    assert_eq!(part.iter().map(|m| (m.order, m.content.text.as_str())).collect::<Vec<_>>(), [(1, "c"), (2, "d")]);
+}
+
+async fn equal_originals_share_a_handle(store: AnyStore) {
+    let original = |content: &[u8]| NewOriginal { content: content.to_vec(), source: None, created_at: at(0) };
+    let one = store.put_original(original(b"one \xff\0 bytes")).await.expect("kept");
+    let two = store.put_original(original(b"two")).await.expect("kept");
+    assert_ne!(one, two);
+    assert_eq!(store.put_original(original(b"one \xff\0 bytes")).await.expect("kept"), one);
+    let found = store.original(&one).await.expect("read").expect("there");
+    assert_eq!((found.content.as_slice(), found.handle, found.created_at), (&b"one \xff\0 bytes"[..], one, at(0)));
+    let unknown = "ctx:00000000".parse::<Handle>().expect("a handle");
+    assert_eq!(store.original(&unknown).await.expect("read"), None);
+}
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+fn run(second: i64) -> Run {
+    Run {
+        id: RunId::generate(at(second)),
+        tool: "delegate_task".to_owned(),
+        title: "a title".to_owned(),
+        state: RunState::Queued,
+        idempotency_key: None,
+        parent: None,
+        owner: "process-1".to_owned(),
+        lease_until: at(second + 30),
+        created_at: at(second),
+        finished_at: None,
+        cancel_requested_at: None,
+        outcome: None,
+        error: None,
+    }
+}
+
+fn step(run: &Run, step_name: &str, position: usize) -> Step {
+    Step {
+        run: run.id.clone(),
+        name: name(step_name),
+        position,
+        needs: Vec::new(),
+        agent: name("builder"),
+        task: "do it".to_owned(),
+        state: RunState::Queued,
+        attempt: 0,
+        started_at: None,
+        finished_at: None,
+        outcome: None,
+        error: None,
+    }
+}
+
+async fn runs_and_steps_are_read_back_whole(store: AnyStore) {
+    let first = run(0);
+    let steps = vec![
+        step(&first, "z-first", 0),
+        Step { needs: vec![name("z-first")], agent: name("tester"), ..step(&first, "a-second", 1) },
+    ];
+    assert_eq!(store.create_run(first.clone(), steps.clone()).await.expect("recorded"), Created::New);
+    assert_eq!(store.run(&first.id).await.expect("read"), Some(first.clone()));
+    assert_eq!(store.steps(&first.id).await.expect("read"), steps);
+
+    let done = Run {
+        state: RunState::Succeeded,
+        finished_at: Some(at(9)),
+        outcome: Some("{}".to_owned()),
+        error: Some("none".to_owned()),
+        ..first.clone()
+    };
+    store.save_run(&done).await.expect("saved");
+    assert_eq!(store.run(&first.id).await.expect("read"), Some(done.clone()));
+    let failed = Step { state: RunState::Failed, attempt: 2, started_at: Some(at(1)), ..steps[1].clone() };
+    store.save_step(&failed).await.expect("saved");
+    assert_eq!(store.steps(&first.id).await.expect("read"), [steps[0].clone(), failed]);
+
+    let second = Run { parent: Some(first.id.clone()), ..run(5) };
+    store.create_run(second.clone(), vec![step(&second, "only", 0)]).await.expect("recorded");
+    let any = RunFilter::default;
+    for (filter, expected) in [
+        (any(), vec![&second, &done]),
+        (RunFilter { states: vec![RunState::Succeeded, RunState::Failed], ..any() }, vec![&done]),
+        (RunFilter { agent: Some("tester".to_owned()), ..any() }, vec![&done]),
+        (RunFilter { parent: Some(first.id.clone()), ..any() }, vec![&second]),
+    ] {
+        let found = store.runs(&filter, 9).await.expect("listed");
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+    assert_eq!(store.runs(&any(), 1).await.expect("listed"), [second]);
+}
+
+async fn an_idempotency_key_means_one_run(store: AnyStore) {
+    let keyed = |second| Run { idempotency_key: Some("key".to_owned()), ..run(second) };
+    let (one, two) = (keyed(0), keyed(1));
+    assert_eq!(store.create_run(one.clone(), Vec::new()).await.expect("recorded"), Created::New);
+    let existing = store.create_run(two.clone(), vec![step(&two, "x", 0)]).await.expect("answered");
+    assert_eq!(existing, Created::Existing(Box::new(one)));
+    assert_eq!(store.run(&two.id).await.expect("read"), None);
+    assert_eq!(store.steps(&two.id).await.expect("read"), []);
+}
+
+async fn a_stale_save_takes_back_neither_lease_nor_cancel(store: AnyStore) {
+    let first = run(0);
+    store.create_run(first.clone(), Vec::new()).await.expect("recorded");
+    store.renew_lease(&first.id, "process-1", at(90)).await.expect("renewed");
+    store.renew_lease(&first.id, "process-2", at(99)).await.expect("answered");
+    store.request_cancel(&first.id, at(5)).await.expect("asked");
+    store.request_cancel(&first.id, at(6)).await.expect("asked");
+    store.save_run(&Run { state: RunState::Running, ..first.clone() }).await.expect("saved");
+    let found = store.run(&first.id).await.expect("read").expect("there");
+    assert_eq!((found.state, found.lease_until, found.cancel_requested_at), (RunState::Running, at(90), Some(at(5))));
+}
+
+async fn abandoned_runs_are_interrupted(store: AnyStore) {
+    let (dead, alive) = (Run { state: RunState::Running, ..run(0) }, run(60));
+    let done = Run { state: RunState::Succeeded, ..run(0) };
+    for run in [&dead, &alive, &done] {
+        let steps = vec![
+            Step { state: RunState::Succeeded, ..step(run, "done", 0) },
+            Step { state: RunState::Running, ..step(run, "open", 1) },
+        ];
+        store.create_run(run.clone(), steps).await.expect("recorded");
+    }
+    assert_eq!(store.interrupt_abandoned(at(31)).await.expect("marked"), [dead.id.clone()]);
+    let found = store.run(&dead.id).await.expect("read").expect("there");
+    assert_eq!((found.state, found.finished_at), (RunState::Interrupted, Some(at(31))));
+    let states: Vec<_> = store.steps(&dead.id).await.expect("read").into_iter().map(|step| step.state).collect();
+    assert_eq!(states, [RunState::Succeeded, RunState::Interrupted]);
+    assert_eq!(store.run(&alive.id).await.expect("read"), Some(alive));
+    assert!(store.interrupt_abandoned(at(31)).await.expect("marked").is_empty());
+}
+
+async fn events_are_numbered_in_order(store: AnyStore) {
+    let first = run(0);
+    store.create_run(first.clone(), Vec::new()).await.expect("recorded");
+    for kind in ["started", "output", "finished"] {
+        let step = (kind == "output").then(|| name("only"));
+        let event =
+            Event { number: 0, run: first.id.clone(), step, at: at(1), kind: kind.to_owned(), detail: "…".to_owned() };
+        store.add_event(event).await.expect("added");
+    }
+    let all = store.events(&first.id, 0, 9).await.expect("read");
+    assert_eq!(all.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["started", "output", "finished"]);
+    assert!(all.windows(2).all(|pair| pair[0].number < pair[1].number));
+    assert_eq!(store.events(&first.id, all[0].number, 1).await.expect("read"), [all[1].clone()]);
+    assert_eq!(store.events(&RunId::generate(at(0)), 0, 9).await.expect("read"), []);
+}
+
+async fn the_status_counts(store: AnyStore) {
+    assert_eq!(store.status().await.expect("answers").memories, 0);
+    let ids = add(&store, vec![memory("one"), memory("two")]).await;
+    store.forget(&ids[..1], false, at(1)).await.expect("forgotten");
+    store.create_run(run(0), Vec::new()).await.expect("recorded");
+    let status = store.status().await.expect("answers");
+    assert_eq!((status.memories, status.originals, status.runs), (1, 0, 1));
+}
