@@ -197,9 +197,8 @@ impl Store for InMemoryStore {
 
     async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError> {
         let state = self.state();
-        let of_agent = |run: &Run, agent: &str| {
-            state.steps.iter().any(|step| step.run == run.id && step.agent.as_str() == agent)
-        };
+        let of_agent =
+            |run: &Run, agent: &str| state.steps.iter().any(|step| step.run == run.id && step.agent.as_str() == agent);
         let passes = |run: &&Run| {
             (filter.states.is_empty() || filter.states.contains(&run.state))
                 && filter.agent.as_deref().is_none_or(|agent| of_agent(run, agent))
@@ -324,7 +323,13 @@ impl State {
         let number = u32::try_from(self.memories.len()).expect("fewer than four thousand million memories");
         new.supersedes = old;
         self.numbers.insert(new.id.clone(), number);
-        self.memories.push(Memory { content: new, order, superseded_by: None, superseded_at: None, forgotten_at: None });
+        self.memories.push(Memory {
+            content: new,
+            order,
+            superseded_by: None,
+            superseded_at: None,
+            forgotten_at: None,
+        });
         self.index_terms(number);
         self.reindex(number);
         number

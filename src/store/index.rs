@@ -219,9 +219,8 @@ struct Resolved<'a> {
 
 impl<'a> Resolved<'a> {
     fn new(index: &Index, filter: &'a MemoryFilter) -> Self {
-        let number = |names: &Names, name: &Option<String>| {
-            name.as_deref().map(|name| names.numbers.get(name).copied())
-        };
+        let number =
+            |names: &Names, name: &Option<String>| name.as_deref().map(|name| names.numbers.get(name).copied());
         let has_all = |set: &Arc<str>| filter.tags.iter().all(|tag| set.split(SEPARATOR).any(|other| other == tag));
         let micros = |time: Option<Timestamp>, otherwise| time.map_or(otherwise, Timestamp::as_microsecond);
         let as_of = filter.as_of.map(Timestamp::as_microsecond);
@@ -261,7 +260,6 @@ impl<'a> Resolved<'a> {
             && same(self.agent, entry.agent)
             && entry.occurred_at >= self.since
             && (entry.occurred_at < self.until || self.until == NEVER)
-            && (filter.tags.is_empty()
-                || self.tag_sets.get(entry.tags as usize).copied().unwrap_or(false))
+            && (filter.tags.is_empty() || self.tag_sets.get(entry.tags as usize).copied().unwrap_or(false))
     }
 }

@@ -92,10 +92,7 @@ async fn texts(store: &AnyStore, filter: MemoryFilter) -> Vec<String> {
 
 /// The postings of the first term as ids and frequencies.
 fn holders(matches: &Matches, term: usize) -> Vec<(MemoryId, u32)> {
-    matches.postings[term]
-        .iter()
-        .map(|posting| (matches.index.entry(posting.number).id(), posting.frequency))
-        .collect()
+    matches.postings[term].iter().map(|posting| (matches.index.entry(posting.number).id(), posting.frequency)).collect()
 }
 
 async fn holders_of(store: &AnyStore, term: &str, filter: MemoryFilter) -> Vec<(MemoryId, u32)> {
@@ -138,11 +135,8 @@ async fn the_same_digest_is_added_once(store: AnyStore) {
 }
 
 async fn a_topic_has_one_current_memory(store: AnyStore) {
-    let about = |text: &str, second| NewMemory {
-        topic_key: Some("port".to_owned()),
-        created_at: at(second),
-        ..memory(text)
-    };
+    let about =
+        |text: &str, second| NewMemory { topic_key: Some("port".to_owned()), created_at: at(second), ..memory(text) };
     let added = store.add_memories(vec![about("port 80", 0), about("port 90", 5)]).await.expect("added");
     assert_eq!(added[1].status, AddedStatus::Superseded(added[0].id.clone()));
     assert_eq!(texts(&store, MemoryFilter::default()).await, ["port 90"]);
@@ -437,7 +431,9 @@ async fn events_are_numbered_in_order(store: AnyStore) {
     for kind in ["started", "output", "finished"] {
         let step = (kind == "output").then(|| name("only"));
         let event =
-            Event { number: 0, run: first.id.clone(), step, at: at(1), kind: kind.to_owned(), detail: "…".to_owned() };
+            Event {
+                number: 0, run: first.id.clone(), step, at: at(1), kind: kind.to_owned(), detail: "…".to_owned()
+            };
         store.add_event(event).await.expect("added");
     }
     let all = store.events(&first.id, 0, 9).await.expect("read");

@@ -119,7 +119,9 @@ pub(super) fn forget(
                 .execute([number])?;
         }
         connection
-            .prepare_cached("UPDATE memories SET revision = ?, forgotten_at = coalesce(forgotten_at, ?) WHERE number = ?")?
+            .prepare_cached(
+                "UPDATE memories SET revision = ?, forgotten_at = coalesce(forgotten_at, ?) WHERE number = ?",
+            )?
             .execute(params![next_revision(connection)?, micros(at), number])?;
         if purge {
             connection
@@ -129,7 +131,9 @@ pub(super) fn forget(
                 )?
                 .execute([number])?;
             connection
-                .prepare_cached("UPDATE texts SET text = '', terms = '', source = NULL, metadata = '{}' WHERE number = ?")?
+                .prepare_cached(
+                    "UPDATE texts SET text = '', terms = '', source = NULL, metadata = '{}' WHERE number = ?",
+                )?
                 .execute([number])?;
         }
         forgotten.push(Forgotten { id: id.clone(), purged: purge });
@@ -172,9 +176,8 @@ impl Follower {
     /// Takes in what changed since the last call and returns the index as of now.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<Arc<Index>> {
         let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM memories m WHERE m.revision > ? ORDER BY m.revision"
-        ))?;
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM memories m WHERE m.revision > ? ORDER BY m.revision"))?;
         let mut rows = statement.query([followed.revision])?;
         while let Some(row) = rows.next()? {
             let (number, length) = (row.get(0)?, row.get("length")?);
@@ -243,9 +246,7 @@ fn next_place(connection: &Connection, session: Option<&str>) -> rusqlite::Resul
 }
 
 fn next_revision(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT coalesce(max(revision) + 1, 1) FROM memories")?
-        .query_row([], |row| row.get(0))
+    connection.prepare_cached("SELECT coalesce(max(revision) + 1, 1) FROM memories")?.query_row([], |row| row.get(0))
 }
 
 fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, place: i64) -> rusqlite::Result<()> {
@@ -280,9 +281,7 @@ fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, plac
     connection
         .prepare_cached("INSERT INTO texts (number, text, terms, source, metadata) VALUES (?, ?, ?, ?, ?)")?
         .execute(params![number, new.text, terms, new.source, new.metadata])?;
-    connection
-        .prepare_cached("INSERT INTO words (rowid, terms) VALUES (?, ?)")?
-        .execute(params![number, terms])?;
+    connection.prepare_cached("INSERT INTO words (rowid, terms) VALUES (?, ?)")?.execute(params![number, terms])?;
     Ok(())
 }
 

@@ -24,8 +24,8 @@ use readers::Readers;
 use writer::Writer;
 
 use super::{
-    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
-    Original, Run, RunFilter, Step, Store, StoreError, StoreStatus,
+    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal, Original, Run,
+    RunFilter, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -196,9 +196,8 @@ impl Store for SqliteStore {
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         let (follower, path) = (self.follower.clone(), self.path.clone());
         let status = move |connection: &Connection| {
-            let count = |table| {
-                connection.query_one(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
-            };
+            let count =
+                |table| connection.query_one(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
             Ok(StoreStatus {
                 backend: "sqlite",
                 schema_version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,

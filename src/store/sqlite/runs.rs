@@ -8,7 +8,8 @@ use crate::store::{Created, Event, Run, RunFilter, RunState, Step, interrupted_r
 
 const COLUMNS: &str = "id, tool, title, state, idempotency_key, parent, owner, lease_until, created_at, finished_at, \
     cancel_requested_at, outcome, error";
-const STEP_COLUMNS: &str = "run, name, position, needs, agent, task, state, attempt, started_at, finished_at, outcome, error";
+const STEP_COLUMNS: &str =
+    "run, name, position, needs, agent, task, state, attempt, started_at, finished_at, outcome, error";
 
 /// Records a run and its steps, or returns the run of the same idempotency key.
 pub(super) fn create(connection: &Connection, run: &Run, steps: &[Step]) -> rusqlite::Result<Created> {
@@ -216,7 +217,11 @@ fn step_of_row(row: &Row<'_>) -> rusqlite::Result<Step> {
     let needs: String = row.get(3)?;
     let name = |name: &str| {
         name.parse().map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::<crate::base::InvalidName>::new(error))
+            rusqlite::Error::FromSqlConversionFailure(
+                3,
+                rusqlite::types::Type::Text,
+                Box::<crate::base::InvalidName>::new(error),
+            )
         })
     };
     Ok(Step {

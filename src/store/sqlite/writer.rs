@@ -30,7 +30,8 @@ impl Writer {
     /// Starts the thread. The database is opened when the first write arrives.
     pub(super) fn start(path: PathBuf) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(&path, waiting)).ok();
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(&path, waiting)).ok();
         Self { queue: Some(queue), thread: Mutex::new(thread) }
     }
 
