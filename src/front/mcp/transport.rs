@@ -1,0 +1,279 @@
+//! The transport below `rmcp`: reads whatever comes, answers what is no request, and passes on
+//! the rest.
+//!
+//! `receive` is polled inside a `select!` and may be dropped at any await; whatever it holds is
+//! therefore kept in the transport.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::RoleServer;
+use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::requests::{Load, RUNNING_MAX, Requests};
+use super::session::{Era, Session, agreed, is_modern};
+use crate::front::frame::{self, Flaw, INVALID_PARAMS, Message};
+use crate::front::stdio::{Gone, Stdio, Writer};
+
+/// How long a request waits for room before it is refused; while it waits, nothing else is read.
+const ROOM: Duration = Duration::from_secs(2);
+/// How long calls may still finish by themselves after the end of input.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// The code of a server that has too much to do.
+const BUSY: i32 = -32000;
+
+/// Where requests carry their version since 2026-07-28.
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// What the reading thread found in a line.
+type Found = Result<Value, Flaw>;
+
+/// Standard input and output as `rmcp` sees them.
+pub struct Transport {
+    incoming: mpsc::Receiver<Found>,
+    writer: Writer,
+    session: Arc<Session>,
+    requests: Arc<Requests>,
+    load: watch::Receiver<Load>,
+    /// Read, but not yet passed on.
+    ready: VecDeque<Value>,
+    /// To be written before anything else is read.
+    replies: VecDeque<Value>,
+    /// Read, but waiting for room since then.
+    waiting: Option<(Found, Instant)>,
+    ended: Option<Instant>,
+}
+
+impl Transport {
+    /// Starts reading and writing.
+    pub fn start(stdio: Stdio, session: Arc<Session>) -> io::Result<(Self, Writer)> {
+        let (incoming, writer) = stdio.start(frame::parse)?;
+        let requests = Arc::new(Requests::new());
+        let load = requests.load();
+        let transport = Self {
+            incoming,
+            writer: writer.clone(),
+            session,
+            requests,
+            load,
+            ready: VecDeque::new(),
+            replies: VecDeque::new(),
+            waiting: None,
+            ended: None,
+        };
+        Ok((transport, writer))
+    }
+
+    /// Looks at what was read: it becomes a message to pass on, a reply, or nothing.
+    fn take(&mut self, found: Found) {
+        match found.and_then(|value| self.read(value)) {
+            Ok(Some(message)) => self.ready.push_back(message),
+            Ok(None) => {}
+            Err(flaw) => self.replies.push_back(reply(&flaw)),
+        }
+    }
+
+    fn read(&mut self, value: Value) -> Result<Option<Value>, Flaw> {
+        if value.is_array() {
+            return Err(Flaw::invalid("batches are not accepted: send one message a line", Value::Null));
+        }
+        match frame::classify(value)? {
+            Message::Request { id, method, params } => self.request(id, &method, params).map(Some),
+            Message::Notification { method, params } => Ok(self.notification(&method, params)),
+            // We ask nothing of clients, so it answers nothing.
+            Message::Response => Ok(None),
+        }
+    }
+
+    fn request(&mut self, id: Value, method: &str, params: Option<Value>) -> Result<Value, Flaw> {
+        if id.is_null() {
+            return Err(Flaw::invalid("/id is null: expected a string or a number", Value::Null));
+        }
+        if let Some(params @ Value::Array(_)) = &params {
+            let detail = format!("/params is {}: expected an object", frame::kind(params));
+            return Err(Flaw { code: INVALID_PARAMS, detail, id });
+        }
+        self.learn(&id, method, params.as_ref())?;
+        if self.load.borrow().running >= RUNNING_MAX {
+            let detail = format!("{RUNNING_MAX} requests are already running: wait for one to end, or cancel it");
+            return Err(Flaw { code: BUSY, detail, id });
+        }
+        let number = self.requests.begin(id, method == "initialize");
+        let mut message = json!({ "jsonrpc": "2.0", "id": number, "method": method });
+        if let Some(params) = params {
+            message["params"] = params;
+        }
+        Ok(message)
+    }
+
+    /// Learns from a request which lifecycle the client follows, before the next message is read:
+    /// a script sends all of its requests at once.
+    fn learn(&self, id: &Value, method: &str, params: Option<&Value>) -> Result<(), Flaw> {
+        let version = params.and_then(|params| params.get("_meta")?.get(VERSION_KEY)?.as_str());
+        if method == "initialize" {
+            let requested = params.and_then(|params| params.get("protocolVersion")?.as_str());
+            let client = params.and_then(|params| params.get("clientInfo")?.get("name")?.as_str());
+            if let Some(requested) = requested {
+                self.session.choose(Era::Legacy {
+                    version: agreed(requested).as_str().to_owned(),
+                    client: client.unwrap_or_default().to_owned(),
+                });
+            }
+            return Ok(());
+        }
+        match (self.session.era(), version) {
+            // A probe, after which the client may still fall back to `initialize`.
+            (Era::Open, _) if method == "server/discover" => {}
+            (Era::Open, Some(version)) if is_modern(version) => self.session.choose(Era::Modern),
+            (Era::Modern, None) => {
+                let detail = format!("/params/_meta/{} is missing", VERSION_KEY.replace('/', "~1"));
+                return Err(Flaw { code: INVALID_PARAMS, detail, id: id.clone() });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn notification(&mut self, method: &str, params: Option<Value>) -> Option<Value> {
+        if method != "notifications/cancelled" {
+            let mut message = json!({ "jsonrpc": "2.0", "method": method });
+            if let Some(params) = params {
+                message["params"] = params;
+            }
+            return Some(message);
+        }
+        // An id that is unknown, or answered already, is no reason to do anything.
+        let id = params.as_ref()?.get("requestId")?;
+        for number in self.requests.cancel(id) {
+            self.ready.push_back(json!({
+                "jsonrpc": "2.0", "method": method, "params": { "requestId": number },
+            }));
+        }
+        None
+    }
+
+    /// Returns the line of a message, or nothing for the answer to a cancelled request.
+    fn line(&self, message: &ServerJsonRpcMessage) -> Option<Vec<u8>> {
+        let line = match message {
+            JsonRpcMessage::Response(response) => {
+                let id = self.end(&response.id)?;
+                serde_json::to_vec(&Reply { jsonrpc: "2.0", id, result: Some(&response.result), error: None })
+            }
+            JsonRpcMessage::Error(failure) => {
+                let id = match &failure.id {
+                    Some(id) => self.end(id)?,
+                    None => Value::Null,
+                };
+                serde_json::to_vec(&Reply { jsonrpc: "2.0", id, result: None::<&()>, error: Some(&failure.error) })
+            }
+            other => serde_json::to_vec(other),
+        };
+        line.inspect_err(|error| tracing::error!(%error, "an answer is not JSON")).ok()
+    }
+
+    fn end(&self, id: &RequestId) -> Option<Value> {
+        match id {
+            RequestId::Number(number) => self.requests.end(*number),
+            RequestId::String(_) => None,
+        }
+    }
+}
+
+impl rmcp::transport::Transport<RoleServer> for Transport {
+    type Error = Gone;
+
+    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = Result<(), Gone>> + Send + 'static {
+        let line = self.line(&message);
+        let writer = self.writer.clone();
+        async move {
+            match line {
+                Some(line) => writer.send(line).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            while let Some(reply) = self.replies.front() {
+                let line = serde_json::to_vec(reply).unwrap_or_default();
+                self.writer.send(line).await.ok()?;
+                self.replies.pop_front();
+            }
+            if let Some(message) = self.ready.pop_front() {
+                match serde_json::from_value(message.clone()) {
+                    Ok(message) => return Some(message),
+                    Err(error) => self.refuse(&message, &error),
+                }
+                continue;
+            }
+            // What follows `initialize` waits for its answer, as a client should have.
+            self.load.wait_for(|load| !load.initializing).await.ok()?;
+            if let Some((_, since)) = &self.waiting {
+                let room = self.load.wait_for(|load| load.running < RUNNING_MAX);
+                let _ = tokio::time::timeout_at(*since + ROOM, room).await;
+                if let Some((found, _)) = self.waiting.take() {
+                    self.take(found);
+                }
+                continue;
+            }
+            match self.incoming.recv().await {
+                Some(found) if self.load.borrow().running >= RUNNING_MAX && !is_notification(&found) => {
+                    self.waiting = Some((found, Instant::now()));
+                }
+                Some(found) => self.take(found),
+                None => {
+                    let since = *self.ended.get_or_insert_with(Instant::now);
+                    let finished = self.load.wait_for(|load| load.running == 0);
+                    let _ = tokio::time::timeout_at(since + FINISH, finished).await;
+                    self.session.calls.cancel();
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Gone> {
+        self.writer.flush().await;
+        Ok(())
+    }
+}
+
+impl Transport {
+    /// Answers a message that `rmcp` cannot hold after all.
+    fn refuse(&mut self, message: &Value, error: &serde_json::Error) {
+        tracing::debug!(%error, "a message has no shape that is known");
+        if let Some(id) = message["id"].as_i64().and_then(|number| self.requests.end(number)) {
+            let detail = "the parameters of the method have the wrong shape".to_owned();
+            self.replies.push_back(reply(&Flaw { code: INVALID_PARAMS, detail, id }));
+        }
+    }
+}
+
+/// An answer under the client's id.
+#[derive(Serialize)]
+struct Reply<'a, T: Serialize> {
+    jsonrpc: &'static str,
+    id: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a ErrorData>,
+}
+
+fn reply(flaw: &Flaw) -> Value {
+    json!({ "jsonrpc": "2.0", "id": flaw.id, "error": { "code": flaw.code, "message": flaw.detail } })
+}
+
+/// Notifications need no room, and one of them may be what makes some.
+fn is_notification(found: &Found) -> bool {
+    found.as_ref().is_ok_and(|value| value.get("id").is_none())
+}
