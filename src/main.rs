@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("rpc") => Front::JsonRpc,
         _ => anyhow::bail!("expected `ctx serve` or `ctx rpc`"),
     };
-    observe::log::start("warn", false);
+    observe::log::start("warn,rmcp=error", false);
     let services = Arc::new(services()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve(front, services));
