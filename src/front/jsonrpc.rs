@@ -94,12 +94,12 @@ impl Metadata for Context {}
 impl Connection {
     fn new(services: Arc<Services>) -> Self {
         let cancel = CancellationToken::new();
-        let notified = TaskTracker::new();
+        let tasks = TaskTracker::new();
         let bucket = Arc::new(Mutex::new(Bucket::new(services.config.security.requests_per_minute)));
         let session_id = RunId::generate(services.clock.now()).as_str().replacen("run_", "ses_", 1);
         let call = Call { services, cancel: cancel.clone(), progress: Progress::default(), session_id, capped: false };
         let context = Context { call, bucket, since: Instant::now() };
-        Self { handler: methods(&notified), context, cancel, notified }
+        Self { handler: methods(&tasks), context, cancel, notified: tasks }
     }
 
     async fn answer_line(&self, found: Result<Value, Flaw>, writer: &Writer) {
@@ -169,10 +169,17 @@ fn to_call(value: Value, ids: &mut Vec<Value>) -> Result<Option<RpcCall>, Flaw> 
             Some(RpcCall::MethodCall(MethodCall { jsonrpc, method, params: to_params(params), id }))
         }
         Message::Notification { method, params } => {
+            let method = notified(&method);
             Some(RpcCall::Notification(Notification { jsonrpc, method, params: to_params(params) }))
         }
         Message::Response => None,
     })
+}
+
+/// Returns the name under which the handler knows a notification: `jsonrpc-core` keeps one list of
+/// names for both, so that a method could not be notified as well. No method has a blank.
+fn notified(method: &str) -> String {
+    format!("notify {method}")
 }
 
 fn to_params(params: Option<Value>) -> Params {
@@ -207,13 +214,13 @@ fn refusal(flaw: &Flaw) -> Value {
     })
 }
 
-fn methods(notified: &TaskTracker) -> MetaIoHandler<Context> {
+fn methods(tasks: &TaskTracker) -> MetaIoHandler<Context> {
     let mut handler = MetaIoHandler::default();
     for tool in TOOLS.iter().copied() {
         handler.add_method_with_meta(tool.name(), move |params, context: Context| run(tool, params, context));
-        let notified = notified.clone();
-        handler.add_notification_with_meta(tool.name(), move |params, context: Context| {
-            notified.spawn(async move {
+        let tasks = tasks.clone();
+        handler.add_notification_with_meta(&notified(tool.name()), move |params, context: Context| {
+            tasks.spawn(async move {
                 if let Err(error) = run(tool, params, context).await {
                     tracing::warn!(tool = tool.name(), error = error.message, "a notification failed");
                 }

@@ -86,11 +86,12 @@ const BESIDE_BYTES_MAX: usize = 4000;
 /// How much of a longer text is shown.
 const GLANCE_BYTES: usize = 400;
 
-/// Returns the text and the structured half of a result.
-pub fn answer(answer: Answer, shown: Shown) -> (String, Option<Value>) {
+/// Returns the texts and the structured half of a result. A reader of the text alone gets the
+/// remark too, for example which handle gives back what was cut; the other has it as a field.
+pub fn answer(answer: Answer, shown: Shown) -> (Vec<String>, Option<Value>) {
     match shown {
-        Shown::Text => (answer.text, None),
-        Shown::Structured if answer.text.len() <= BESIDE_BYTES_MAX => (answer.text, Some(answer.structured)),
+        Shown::Text => ([Some(answer.text), answer.remark].into_iter().flatten().collect(), None),
+        Shown::Structured if answer.text.len() <= BESIDE_BYTES_MAX => (vec![answer.text], Some(answer.structured)),
         Shown::Structured => {
             let lines = answer.text.lines().count();
             let mut end = GLANCE_BYTES;
@@ -99,7 +100,7 @@ pub fn answer(answer: Answer, shown: Shown) -> (String, Option<Value>) {
             }
             let glance = &answer.text[..end];
             let note = format!("{glance}...\n[{lines} lines in all; the whole result is in structuredContent]");
-            (note, Some(answer.structured))
+            (vec![note], Some(answer.structured))
         }
     }
 }
@@ -110,11 +111,15 @@ mod tests {
 
     #[test]
     fn a_client_gets_a_large_payload_in_one_half_only() {
-        let large = || Answer { structured: json!({ "text": "x".repeat(9000) }), text: "é".repeat(4500) };
-        let (text, structured) = answer(large(), Shown::Structured);
-        assert!(text.len() < 600 && structured.is_some());
-        let (text, structured) = answer(large(), Shown::Text);
-        assert!(text.len() == 9000 && structured.is_none());
+        let large = || Answer {
+            structured: json!({ "text": "x".repeat(9000) }),
+            text: "é".repeat(4500),
+            remark: Some("cut".to_owned()),
+        };
+        let (texts, structured) = answer(large(), Shown::Structured);
+        assert!(texts.concat().len() < 600 && structured.is_some());
+        let (texts, structured) = answer(large(), Shown::Text);
+        assert!(texts[0].len() == 9000 && texts[1] == "cut" && structured.is_none());
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub async fn run(
 }
 
 fn success(answer: Answer, shown: Shown) -> CallToolResult {
-    let (text, structured) = render::answer(answer, shown);
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    let (texts, structured) = render::answer(answer, shown);
+    let mut result = CallToolResult::success(texts.into_iter().map(ContentBlock::text).collect());
     result.structured_content = structured;
     result
 }
