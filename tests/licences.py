@@ -99,7 +99,9 @@ def problems(metadata: dict, settings: dict) -> list[str]:
             for dependency in package["dependencies"]:
                 if dependency["req"] == "*":
                     found.append(f"{name} takes any version of {dependency['name']}")
-        elif not source.endswith("/crates.io-index"):
+                if dependency["registry"]:
+                    found.append(f"{name} takes {dependency['name']} from another registry")
+        elif not source.startswith("registry+"):
             found.append(f"{name} comes from {source}")
     return found
 
