@@ -19,6 +19,8 @@ mod clean;
 mod lines;
 mod rank;
 
+pub mod original;
+
 mod prose;
 
 use schemars::JsonSchema;

@@ -62,12 +62,17 @@ impl Query {
     /// Returns how well each passage answers, the best of them 1, with a lift for the neighbours of
     /// good ones.
     pub fn scores<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
+        smooth(&self.relevance(passages))
+    }
+
+    /// Returns how well each passage answers by itself, the best of them 1.
+    pub fn relevance<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
         let mut scores = self.bm25(passages);
         let best = scores.iter().copied().fold(0.0, f64::max);
         if best > 0.0 {
             scores.iter_mut().for_each(|score| *score /= best);
         }
-        smooth(&scores)
+        scores
     }
 
     fn bm25<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {

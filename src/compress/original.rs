@@ -1,0 +1,481 @@
+//! Keeping originals, and giving back what was cut.
+//!
+//! An original is kept before an answer names its handle, so a printed handle can always be
+//! fetched. What is kept is what is compressed: where a redactor changes the text, both are made of
+//! the redacted one, and line numbers agree. Bytes that are not UTF-8 are kept as they are.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::Query;
+use super::lines::LineIndex;
+use crate::base::{Handle, Timestamp, bytes};
+use crate::store::{NewOriginal, Store, StoreError};
+use crate::tokens::Budget;
+
+/// The largest original that is kept, in bytes.
+pub const ORIGINAL_MAX: usize = 64 * 1024 * 1024;
+
+/// The largest compiled pattern, in bytes.
+const PATTERN_MAX: usize = 1024 * 1024;
+
+/// The most lines of a passage that a query finds.
+const PASSAGE_LINES: usize = 8;
+
+/// Takes secrets out of a text.
+pub type Redact<'r> = &'r (dyn for<'t> Fn(&'t str) -> Cow<'t, str> + Send + Sync);
+
+/// An original that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its handle.
+    pub handle: Handle,
+    /// What is to be compressed: the kept bytes as text.
+    pub text: String,
+    /// Whether secrets were taken out.
+    pub redacted: bool,
+}
+
+/// What is wanted of an original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// All of it.
+    All,
+    /// Lines, byte for byte.
+    Lines {
+        /// The first line, from 1.
+        from: usize,
+        /// The last line, included.
+        to: usize,
+        /// The bytes of the first line that were fetched before.
+        skip_bytes: usize,
+    },
+    /// The lines that a pattern matches, numbered, with lines around them.
+    Regex {
+        /// The pattern.
+        pattern: String,
+        /// The lines before and after each match.
+        context: usize,
+    },
+    /// The passages that answer a question best, in the order of the text.
+    Query(String),
+}
+
+/// A part of an original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retrieved {
+    /// The part.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: usize,
+    /// Its first line; 0 when there is none.
+    pub from_line: usize,
+    /// Its last line; 0 when there is none.
+    pub to_line: usize,
+    /// The lines of the whole original.
+    pub lines: usize,
+    /// The lines or passages found; as many as `text` has of them, or more.
+    pub found: usize,
+    /// Where to go on, when the budget did not hold everything that was wanted.
+    pub more: Option<More>,
+}
+
+/// Where to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct More {
+    /// The line.
+    pub line: usize,
+    /// The bytes of this line that were given already.
+    pub skip_bytes: usize,
+}
+
+/// What can go wrong with an original.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginalError {
+    /// Nothing is kept under this handle.
+    #[error("no original {0} in this project: it was never kept here, or its age or size limit removed it")]
+    Unknown(Handle),
+    /// The content is too large to be kept.
+    #[error("the text has {}, more than the {} that are kept", bytes(*size as u64), bytes(ORIGINAL_MAX as u64))]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// The lines wanted are not there.
+    #[error("no line {line}: the original has {lines} lines")]
+    NoSuchLine {
+        /// The line asked for.
+        line: usize,
+        /// The lines there are.
+        lines: usize,
+    },
+    /// The range ends before it begins.
+    #[error("the range {from}-{to} ends before it begins")]
+    Backwards {
+        /// Its first line.
+        from: usize,
+        /// Its last line.
+        to: usize,
+    },
+    /// The pattern does not compile.
+    #[error("not a regular expression: {0}")]
+    Pattern(String),
+    /// The query holds no word.
+    #[error("the query {0:?} holds no word")]
+    EmptyQuery(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Keeps an original; the same content gets the same handle.
+pub async fn keep(
+    store: &dyn Store,
+    content: Vec<u8>,
+    source: Option<String>,
+    now: Timestamp,
+    redact: Option<Redact<'_>>,
+) -> Result<Kept, OriginalError> {
+    if content.len() > ORIGINAL_MAX {
+        return Err(OriginalError::TooLarge { size: content.len() });
+    }
+    let text = String::from_utf8_lossy(&content).into_owned();
+    let clean = redact.map_or(Cow::Borrowed(text.as_str()), |redact| redact(&text));
+    let redacted = *clean != *text;
+    let (text, content) = if redacted {
+        let clean = clean.into_owned();
+        let content = clean.clone().into_bytes();
+        (clean, content)
+    } else {
+        (text, content)
+    };
+    let handle = store.put_original(NewOriginal { content, source, created_at: now }).await?;
+    Ok(Kept { handle, text, redacted })
+}
+
+/// Returns a part of a kept original, never over the budget.
+pub async fn retrieve(
+    store: &dyn Store,
+    handle: &Handle,
+    what: &What,
+    budget: Budget,
+) -> Result<Retrieved, OriginalError> {
+    let original = store.original(handle).await?.ok_or_else(|| OriginalError::Unknown(handle.clone()))?;
+    part(&original.content, what, budget)
+}
+
+/// Returns a part of `content`, never over the budget.
+pub fn part(content: &[u8], what: &What, budget: Budget) -> Result<Retrieved, OriginalError> {
+    let lines = LineIndex::of(content);
+    match what {
+        What::All => Ok(range(content, &lines, 1..lines.len(), 0, budget)),
+        What::Lines { from, to, skip_bytes } => {
+            if *from == 0 || *from > lines.len() {
+                return Err(OriginalError::NoSuchLine { line: *from, lines: lines.len() });
+            }
+            if to < from {
+                return Err(OriginalError::Backwards { from: *from, to: *to });
+            }
+            Ok(range(content, &lines, *from..(*to).min(lines.len()), *skip_bytes, budget))
+        }
+        What::Regex { pattern, context } => matches(content, &lines, pattern, *context, budget),
+        What::Query(query) => {
+            let parsed = Query::parse(query).ok_or_else(|| OriginalError::EmptyQuery(query.clone()))?;
+            Ok(passages(content, &lines, &parsed, budget))
+        }
+    }
+}
+
+/// The lines from `wanted.start` to `wanted.end`, both included: as many whole ones as fit, or a
+/// beginning of the first.
+fn range(content: &[u8], lines: &LineIndex, wanted: Range<usize>, skip_bytes: usize, budget: Budget) -> Retrieved {
+    let span = lines.span(wanted.start, wanted.end);
+    let first_end = lines.span(wanted.start, wanted.start).end;
+    let start = (span.start + skip_bytes).min(first_end);
+    let found = wanted.end - wanted.start + 1;
+    let whole = String::from_utf8_lossy(&content[start..span.end]);
+    if budget.holds(&whole) {
+        let tokens = budget.measure.count(&whole);
+        return Retrieved {
+            text: whole.into_owned(),
+            tokens,
+            from_line: wanted.start,
+            to_line: wanted.end,
+            lines: lines.len(),
+            found,
+            more: None,
+        };
+    }
+    let mut to_line = lines.number(start + budget.measure.prefix(&whole, budget.tokens).len()).min(wanted.end);
+    while to_line > wanted.start {
+        to_line -= 1;
+        let text = String::from_utf8_lossy(&content[start..lines.span(to_line, to_line).end]);
+        if budget.holds(&text) {
+            let tokens = budget.measure.count(&text);
+            let more = Some(More { line: to_line + 1, skip_bytes: 0 });
+            return Retrieved {
+                text: text.into_owned(),
+                tokens,
+                from_line: wanted.start,
+                to_line,
+                lines: lines.len(),
+                found,
+                more,
+            };
+        }
+    }
+    beginning_of_line(content, lines, wanted.start, start, found, budget)
+}
+
+/// The beginning of a line that is too long for the budget.
+fn beginning_of_line(
+    content: &[u8],
+    lines: &LineIndex,
+    line: usize,
+    start: usize,
+    found: usize,
+    budget: Budget,
+) -> Retrieved {
+    let span = lines.span(line, line);
+    // Valid and invalid bytes are given apart, so that the bytes given are the bytes read.
+    let chunk = content[start..span.end].utf8_chunks().next();
+    let (text, read) = match chunk {
+        Some(chunk) if chunk.valid().is_empty() && budget.holds("\u{fffd}") => ("\u{fffd}", chunk.invalid().len()),
+        Some(chunk) => {
+            let text = budget.measure.prefix(chunk.valid(), budget.tokens);
+            (text, text.len())
+        }
+        None => ("", 0),
+    };
+    Retrieved {
+        text: text.to_owned(),
+        tokens: budget.measure.count(text),
+        from_line: line,
+        to_line: line,
+        lines: lines.len(),
+        found,
+        more: Some(More { line, skip_bytes: start - span.start + read }),
+    }
+}
+
+/// The lines that match, in the manner of `grep -n`: `12:match`, `13-context`, `--` between groups.
+fn matches(
+    content: &[u8],
+    lines: &LineIndex,
+    pattern: &str,
+    context: usize,
+    budget: Budget,
+) -> Result<Retrieved, OriginalError> {
+    let regex = regex::RegexBuilder::new(pattern)
+        .size_limit(PATTERN_MAX)
+        .dfa_size_limit(PATTERN_MAX)
+        .build()
+        .map_err(|error| OriginalError::Pattern(error.to_string()))?;
+    let line_text = |number: usize| {
+        let text = String::from_utf8_lossy(&content[lines.span(number, number)]).into_owned();
+        text.trim_end_matches(['\n', '\r']).to_owned()
+    };
+    let hits: Vec<usize> = (1..=lines.len()).filter(|number| regex.is_match(&line_text(*number))).collect();
+    let mut collector = Collector::new(budget, lines.len(), hits.len());
+    for (index, hit) in hits.iter().enumerate() {
+        let first = hit.saturating_sub(context).max(collector.to_line + 1).max(1);
+        let next = hits.get(index + 1).map_or(usize::MAX, |next| next - 1);
+        let last = hit.saturating_add(context).min(lines.len()).min(next);
+        let mut block = String::new();
+        if collector.to_line > 0 && first > collector.to_line + 1 {
+            block.push_str("--\n");
+        }
+        for number in first..=last {
+            let sign = if number == *hit { ':' } else { '-' };
+            block.push_str(&format!("{number}{sign}{}\n", line_text(number)));
+        }
+        if !collector.add(&block, first, last) {
+            collector.more = Some(More { line: *hit, skip_bytes: 0 });
+            break;
+        }
+    }
+    Ok(collector.finish())
+}
+
+/// The best passages, each under its line numbers.
+fn passages(content: &[u8], lines: &LineIndex, query: &Query, budget: Budget) -> Retrieved {
+    let passages = cut_into_passages(content, lines);
+    let texts: Vec<Cow<'_, str>> =
+        passages.iter().map(|lines_of| String::from_utf8_lossy(&content[lines.span(lines_of.start, lines_of.end)])).collect();
+    let scores = query.scores(texts.iter().map(|text| &**text));
+    let mut order: Vec<usize> = (0..passages.len()).filter(|index| scores[*index] > 0.0).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    let block = |index: usize| {
+        let Range { start, end } = passages[index];
+        let text = texts[index].trim_end_matches('\n');
+        format!("[lines {start}-{end}]\n{text}\n")
+    };
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut left = budget.tokens;
+    for index in &order {
+        let tokens = budget.measure.count(&block(*index));
+        if tokens <= left {
+            left -= tokens;
+            chosen.push(*index);
+        }
+    }
+    let text_of = |chosen: &[usize]| {
+        let mut sorted = chosen.to_vec();
+        sorted.sort_unstable();
+        sorted.into_iter().map(block).collect::<String>()
+    };
+    let mut text = text_of(&chosen);
+    while !budget.holds(&text) && chosen.pop().is_some() {
+        text = text_of(&chosen);
+    }
+    let more = order.iter().find(|index| !chosen.contains(index));
+    let more = more.map(|index| More { line: passages[*index].start, skip_bytes: 0 });
+    Retrieved {
+        tokens: budget.measure.count(&text),
+        text,
+        from_line: chosen.iter().map(|index| passages[*index].start).min().unwrap_or(0),
+        to_line: chosen.iter().map(|index| passages[*index].end).max().unwrap_or(0),
+        lines: lines.len(),
+        found: order.len(),
+        more,
+    }
+}
+
+/// First and last lines of passages: paragraphs, or a few lines of a long one.
+fn cut_into_passages(content: &[u8], lines: &LineIndex) -> Vec<Range<usize>> {
+    let mut passages = Vec::new();
+    let mut start = None;
+    for number in 1..=lines.len() {
+        let blank = content[lines.span(number, number)].iter().all(u8::is_ascii_whitespace);
+        if blank {
+            passages.extend(start.take().map(|start| start..number - 1));
+            continue;
+        }
+        let first = *start.get_or_insert(number);
+        if number - first + 1 == PASSAGE_LINES {
+            passages.push(first..number);
+            start = None;
+        }
+    }
+    passages.extend(start.map(|start| start..lines.len()));
+    passages
+}
+
+/// Gathers blocks while they fit.
+struct Collector {
+    budget: Budget,
+    text: String,
+    tokens: usize,
+    from_line: usize,
+    to_line: usize,
+    lines: usize,
+    found: usize,
+    more: Option<More>,
+}
+
+impl Collector {
+    fn new(budget: Budget, lines: usize, found: usize) -> Self {
+        Self { budget, text: String::new(), tokens: 0, from_line: 0, to_line: 0, lines, found, more: None }
+    }
+
+    fn add(&mut self, block: &str, from_line: usize, to_line: usize) -> bool {
+        let tokens = self.tokens + self.budget.measure.count(block);
+        if tokens > self.budget.tokens {
+            return false;
+        }
+        self.tokens = tokens;
+        self.text.push_str(block);
+        if self.from_line == 0 {
+            self.from_line = from_line;
+        }
+        self.to_line = to_line;
+        true
+    }
+
+    fn finish(mut self) -> Retrieved {
+        // Counted block by block; the whole has the last word.
+        while !self.budget.holds(&self.text) {
+            let end = self.text.trim_end_matches('\n').rfind('\n').map_or(0, |end| end + 1);
+            self.text.truncate(end);
+            self.more = self.more.or(Some(More { line: self.from_line, skip_bytes: 0 }));
+        }
+        Retrieved {
+            tokens: self.budget.measure.count(&self.text),
+            text: self.text,
+            from_line: self.from_line,
+            to_line: self.to_line,
+            lines: self.lines,
+            found: self.found,
+            more: self.more,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::Measure;
+
+    fn budget(tokens: usize) -> Budget {
+        Budget { tokens, measure: Measure::default() }
+    }
+
+    fn lines(from: usize, to: usize) -> What {
+        What::Lines { from, to, skip_bytes: 0 }
+    }
+
+    #[test]
+    fn lines_come_back_byte_for_byte() {
+        let content = b"one\r\ntwo\t\nthree\n\xff four";
+        let part = |from, to| part(content, &lines(from, to), budget(100)).expect("lines").text;
+        assert_eq!(part(1, 2), "one\r\ntwo\t\n");
+        assert_eq!(part(3, 99), "three\n\u{fffd} four");
+    }
+
+    #[test]
+    fn what_does_not_fit_can_be_fetched_bit_by_bit() {
+        let content = format!("short\n{}\nlast line\n", "long ".repeat(50));
+        let mut what = lines(1, 3);
+        let mut all = String::new();
+        for _ in 0..100 {
+            let got = part(content.as_bytes(), &what, budget(7)).expect("a part");
+            assert!(got.tokens <= 7 && !got.text.is_empty(), "{got:?}");
+            all += &got.text;
+            let Some(more) = got.more else { break };
+            what = What::Lines { from: more.line, to: 3, skip_bytes: more.skip_bytes };
+        }
+        assert_eq!(all, content);
+    }
+
+    #[test]
+    fn a_pattern_finds_numbered_lines_with_their_surroundings() {
+        let content = b"a\nb\nerror: x\nd\ne\nf\ng\nerror: y\n";
+        let what = What::Regex { pattern: "^error".to_owned(), context: 1 };
+        let got = part(content, &what, budget(100)).expect("matches");
+        assert_eq!(got.text, "2-b\n3:error: x\n4-d\n--\n7-g\n8:error: y\n");
+        assert_eq!((got.from_line, got.to_line, got.found, got.more), (2, 8, 2, None));
+        let got = part(content, &what, budget(14)).expect("matches");
+        assert_eq!(got.more.map(|more| more.line), Some(8), "{got:?}");
+        for pattern in ["(", "(a{1000}){1000}"] {
+            let what = What::Regex { pattern: pattern.to_owned(), context: 0 };
+            assert!(matches!(part(content, &what, budget(9)), Err(OriginalError::Pattern(_))));
+        }
+    }
+
+    #[test]
+    fn a_query_finds_the_best_passages() {
+        let content = "The sky is blue.\n\nRetries are limited to three.\n\nGrass is green.\n";
+        let got = part(content.as_bytes(), &What::Query("limit of retries".to_owned()), budget(20)).expect("passages");
+        assert!(got.text.starts_with("[lines 3-3]\nRetries are limited to three.\n"), "{got:?}");
+        assert!(got.tokens <= 20);
+        assert!(part(b"x", &What::Query("??".to_owned()), budget(20)).is_err());
+    }
+
+    #[test]
+    fn lines_that_are_not_there_are_named() {
+        assert!(part(b"a\n", &lines(2, 3), budget(9)).is_err_and(|error| error.to_string().contains("no line 2")));
+        assert!(part(b"a\n", &lines(0, 3), budget(9)).is_err());
+        assert!(part(b"a\nb\n", &lines(2, 1), budget(9)).is_err());
+        assert_eq!(part(b"", &What::All, budget(0)).expect("nothing").text, "");
+    }
+}
