@@ -300,8 +300,10 @@ fn matches(
 /// The best passages, each under its line numbers.
 fn passages(content: &[u8], lines: &LineIndex, query: &Query, budget: Budget) -> Retrieved {
     let passages = cut_into_passages(content, lines);
-    let texts: Vec<Cow<'_, str>> =
-        passages.iter().map(|lines_of| String::from_utf8_lossy(&content[lines.span(lines_of.start, lines_of.end)])).collect();
+    let texts: Vec<Cow<'_, str>> = passages
+        .iter()
+        .map(|lines_of| String::from_utf8_lossy(&content[lines.span(lines_of.start, lines_of.end)]))
+        .collect();
     let scores = query.scores(texts.iter().map(|text| &**text));
     let mut order: Vec<usize> = (0..passages.len()).filter(|index| scores[*index] > 0.0).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));

@@ -199,13 +199,7 @@ fn write(parts: &[Part], counts: &[usize], fitted: &[Option<Fitted>], has_conten
     text
 }
 
-fn packed(
-    parts: &[Part],
-    counts: &[usize],
-    fitted: Vec<Option<Fitted>>,
-    text: String,
-    tokens: usize,
-) -> Packed {
+fn packed(parts: &[Part], counts: &[usize], fitted: Vec<Option<Fitted>>, text: String, tokens: usize) -> Packed {
     let parts = parts
         .iter()
         .zip(counts)
@@ -255,10 +249,7 @@ mod tests {
     fn parts_that_fit_are_all_there() {
         let parts = [Part::new("a.txt", "First.\n"), Part::new("memory mem_1", "Second.")];
         let packed = packed(&parts, None, 60).expect("a packet");
-        assert_eq!(
-            packed.text,
-            "==> 1. a.txt (2 tokens) <==\nFirst.\n\n==> 2. memory mem_1 (2 tokens) <==\nSecond."
-        );
+        assert_eq!(packed.text, "==> 1. a.txt (2 tokens) <==\nFirst.\n\n==> 2. memory mem_1 (2 tokens) <==\nSecond.");
     }
 
     #[test]
