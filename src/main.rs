@@ -1,27 +1,60 @@
-//! The `ctx` command.
+//! The `ctx` command: command line -> settings -> services -> one front -> exit code.
 
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context as _;
-use context_engine::base::SystemClock;
-use context_engine::config::{self, Sources};
-use context_engine::front::{Front, serve};
-use context_engine::observe::{self, Bus};
-use context_engine::tools::Services;
+use anyhow::{Context, Result};
+use clap::ArgMatches;
+use context_engine::config::{self, Loaded, Sources};
+use context_engine::front::{self, Front, cli};
+use context_engine::{app, observe};
 
-fn main() -> anyhow::Result<ExitCode> {
-    let front = match std::env::args().nth(1).as_deref() {
-        Some("serve") => Front::Mcp,
-        Some("rpc") => Front::JsonRpc,
-        _ => anyhow::bail!("expected `ctx serve` or `ctx rpc`"),
+fn main() -> ExitCode {
+    let matches = cli::command().get_matches();
+    match run(&matches) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    let loaded = load(matches)?;
+    observe::log::start(&loaded.config.log, std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let front = match matches.subcommand() {
+        Some(("serve", _)) => Some(Front::Mcp),
+        Some(("rpc", _)) => Some(Front::JsonRpc),
+        _ => None,
     };
-    let loaded = config::load(&Sources::from_process(&[]).context("the working directory is gone")?);
-    observe::log::start(&loaded.config.log, false);
-    let services = Services { config: loaded.config, clock: Arc::new(SystemClock), bus: Bus::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(serve(front, Arc::new(services)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = match front {
+        Some(front) => {
+            for problem in &loaded.problems {
+                tracing::warn!("{problem}");
+            }
+            let services = app::build(loaded)?;
+            runtime.block_on(front::serve(front, services)).map(|()| ExitCode::SUCCESS)?
+        }
+        None => runtime.block_on(cli::run(matches, loaded))?,
+    };
+    // A thread may still be waiting in a blocking read of standard input.
     runtime.shutdown_background();
-    result.context("failed to serve")?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+fn load(matches: &ArgMatches) -> Result<Loaded> {
+    let flags: Vec<String> = matches.get_many("set").into_iter().flatten().cloned().collect();
+    let mut sources = Sources::from_process(&flags).context("cannot tell the working directory")?;
+    if let Some(folder) = matches.get_one::<String>("project") {
+        sources.working_directory =
+            PathBuf::from(folder).canonicalize().with_context(|| format!("cannot use the folder {folder}"))?;
+    }
+    Ok(config::load(&sources))
 }

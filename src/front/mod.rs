@@ -4,6 +4,7 @@
 //! back. [`serve`] runs one of those that speak over standard input and output until the other
 //! side goes away.
 
+pub mod cli;
 mod frame;
 mod jsonrpc;
 mod leave;

@@ -1,0 +1,103 @@
+//! The command line: every tool as a subcommand, made from the same list as the other fronts, and
+//! the commands that start or look at the program itself.
+//!
+//! stdout is data, stderr is talk: results go to stdout, progress, remarks and errors to stderr.
+
+mod flags;
+mod progress;
+mod run;
+mod settings;
+mod tool;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+pub use run::run;
+
+use crate::tools::{self, TOOLS, Tool};
+
+/// Returns the whole command line.
+pub fn command() -> Command {
+    let mut command = Command::new("ctx")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("set")
+                .long("set")
+                .value_name("KEY=VALUE")
+                .action(ArgAction::Append)
+                .global(true)
+                .help("Override a setting, for example --set context.max_tokens=8000"),
+        )
+        .arg(
+            Arg::new("project")
+                .long("project")
+                .short('C')
+                .value_name("FOLDER")
+                .global(true)
+                .help("Work as if started in this folder"),
+        )
+        .subcommand(Command::new("serve").about("Serve an assistant: MCP on stdin and stdout"))
+        .subcommand(Command::new("rpc").about("Serve scripts: JSON-RPC 2.0, one message a line, on stdin and stdout"));
+    for tool in TOOLS {
+        command = with_tool(command, *tool);
+    }
+    command
+        .subcommand(
+            Command::new("call")
+                .about("Call a tool by name with JSON input")
+                .arg(Arg::new("tool").required(true).value_name("TOOL"))
+                .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, or @FILE"))
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Accepted for symmetry: the result is JSON")),
+        )
+        .subcommand(
+            Command::new("config")
+                .about("Show or check the settings")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(with_json(Command::new("show").about("Print every setting with its value and where it was set")))
+                .subcommand(with_json(Command::new("check").about("Say what is wrong with the settings; exit code 1 if anything is")))
+                .subcommand(with_json(Command::new("path").about("Print which settings files are looked for, and which exist"))),
+        )
+}
+
+/// Returns the tool that a parsed command line names, with its arguments.
+fn tool_of(matches: &ArgMatches) -> Option<(&'static dyn Tool, &ArgMatches)> {
+    TOOLS.iter().find_map(|tool| {
+        let mut here = matches;
+        for word in tool.command().name.split(' ') {
+            let (name, inner) = here.subcommand()?;
+            if name != word {
+                return None;
+            }
+            here = inner;
+        }
+        Some((*tool, here))
+    })
+}
+
+/// Adds a tool's command; a name of two words stands in a group named by the first.
+fn with_tool(command: Command, tool: &dyn Tool) -> Command {
+    match tool.command().name.split_once(' ') {
+        None => command.subcommand(flags::command(tool, tool.command().name)),
+        Some((group, name)) => {
+            let inner = flags::command(tool, name);
+            if command.find_subcommand(group).is_some() {
+                command.mut_subcommand(group, |group| group.subcommand(inner))
+            } else {
+                let group = Command::new(group).about(format!("More about {group}")).subcommand_required(true);
+                command.subcommand(group.arg_required_else_help(true).subcommand(inner))
+            }
+        }
+    }
+}
+
+fn with_json(command: Command) -> Command {
+    command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+}
+
+/// Returns the tool named on the command line, in the manner of its MCP name or its subcommand.
+fn named(name: &str) -> Option<&'static dyn Tool> {
+    tools::find(name).or_else(|| TOOLS.iter().copied().find(|tool| tool.command().name == name))
+}

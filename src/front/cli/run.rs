@@ -1,0 +1,29 @@
+//! Which command was asked for.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::ArgMatches;
+
+use super::{settings, tool};
+use crate::app;
+use crate::config::Loaded;
+
+/// Runs the command that the command line names, other than `serve` and `rpc`.
+pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
+    match matches.subcommand() {
+        Some(("config", inner)) => settings::run(inner, &loaded),
+        Some(("call", inner)) => {
+            let services = app::build(loaded)?;
+            let name = inner.get_one::<String>("tool").map_or("", String::as_str);
+            let input = inner.get_one::<String>("input").map_or("{}", String::as_str);
+            Ok(tool::run_call(services, name, input).await)
+        }
+        _ => {
+            let services = app::build(loaded)?;
+            let (tool, arguments) = super::tool_of(matches).ok_or_else(|| anyhow::anyhow!("no such command"))?;
+            Ok(tool::run_tool(Arc::clone(&services), tool, arguments).await)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Runs one tool from the command line.
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::flags;
+use super::progress::Line;
+use crate::front::render;
+use crate::tools::{self, Answer, Call, ErrorKind, Services, Tool, ToolError};
+
+/// Runs `tool` with the arguments of its subcommand and prints the result.
+pub async fn run_tool(services: Arc<Services>, tool: &'static dyn Tool, matches: &ArgMatches) -> ExitCode {
+    let result = match flags::input(tool, matches, read_stdin) {
+        Ok(input) => call(services, tool.name(), input).await,
+        Err(error) => Err(error),
+    };
+    print(result, matches.get_flag("json"), tool.command().verbatim)
+}
+
+/// Runs the tool of that name on JSON input and prints the structured result.
+pub async fn run_call(services: Arc<Services>, name: &str, input: &str) -> ExitCode {
+    let name = super::named(name).map_or(name, |tool| tool.name());
+    let result = match flags::read_json("the input", input) {
+        Ok(input) => call(services, name, input).await,
+        Err(error) => Err(error),
+    };
+    print(result, true, false)
+}
+
+/// Calls a tool; Ctrl-C cancels it, and a second one ends the program.
+async fn call(services: Arc<Services>, name: &str, input: Value) -> Result<Answer, ToolError> {
+    let line = Line::default();
+    let cancel = CancellationToken::new();
+    let call = Call {
+        services: Arc::clone(&services),
+        cancel: cancel.clone(),
+        progress: line.progress(),
+        session_id: "cli".to_owned(),
+        capped: false,
+    };
+    let interrupt = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    let result = tools::call(&call, name, input).await;
+    interrupt.abort();
+    line.clear();
+    result
+}
+
+/// Prints a result: data to stdout, talk to stderr.
+fn print(result: Result<Answer, ToolError>, json: bool, verbatim: bool) -> ExitCode {
+    match result {
+        Ok(answer) => {
+            let text = if json { answer.structured.to_string() } else { answer.text };
+            if let Some(remark) = answer.remark.filter(|_| !json && std::io::stderr().is_terminal()) {
+                let _ = writeln!(std::io::stderr(), "{remark}");
+            }
+            let written = if verbatim && !json { write_verbatim(&text) } else { write_stdout(&text) };
+            match written {
+                Ok(()) => ExitCode::SUCCESS,
+                // Whoever read us has gone away, as `head` does: not a failure of ours.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+                Err(error) => {
+                    let _ = writeln!(std::io::stderr(), "error: cannot write the result: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(error) => {
+            if json {
+                let _ = write_stdout(&serde_json::json!({ "error": error }).to_string());
+            }
+            report(&error);
+            ExitCode::from(render::codes(error.kind).exit)
+        }
+    }
+}
+
+/// Prints an error to stderr: what failed, on what, and what to try.
+pub fn report(error: &ToolError) {
+    let _ = writeln!(std::io::stderr(), "error: {}", error.message);
+    if let Some(hint) = &error.hint {
+        let _ = writeln!(std::io::stderr(), "  try: {hint}");
+    }
+}
+
+/// Writes text to stdout, as a whole line.
+pub fn write_stdout(text: &str) -> std::io::Result<()> {
+    write(text, !text.ends_with('\n') && !text.is_empty())
+}
+
+/// Writes data to stdout byte for byte; on a terminal, the prompt still gets a line of its own.
+fn write_verbatim(text: &str) -> std::io::Result<()> {
+    write(text, std::io::stderr().is_terminal() && !text.ends_with('\n'))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the writer of the command line front")]
+fn write(text: &str, end_line: bool) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    if end_line {
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()
+}
+
+/// Reads standard input as text, unless it is a terminal.
+fn read_stdin() -> Result<Option<String>, ToolError> {
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    stdin
+        .read_to_end(&mut bytes)
+        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot read standard input: {error}")))?;
+    Ok(if bytes.is_empty() { None } else { Some(String::from_utf8_lossy(&bytes).into_owned()) })
+}
