@@ -22,7 +22,8 @@ pub fn run(matches: &ArgMatches, loaded: &Loaded) -> Result<ExitCode> {
 fn show(loaded: &Loaded, json: bool) -> Result<ExitCode> {
     let shown = config::show(loaded);
     let text = if json {
-        let values = shown.iter().map(|one| json!({ "key": one.key, "value": one.value, "origin": one.origin.to_string() }));
+        let values =
+            shown.iter().map(|one| json!({ "key": one.key, "value": one.value, "origin": one.origin.to_string() }));
         json!({ "settings": values.collect::<Vec<_>>() }).to_string()
     } else {
         let width = |of: fn(&config::Shown) -> &str| shown.iter().map(|one| of(one).chars().count()).max().unwrap_or(0);
@@ -47,9 +48,10 @@ fn check(loaded: &Loaded, json: bool) -> Result<ExitCode> {
 
 fn path(loaded: &Loaded, json: bool) -> Result<ExitCode> {
     let text = if json {
-        let files = loaded.files.iter().map(|file| {
-            json!({ "layer": file.layer.name(), "path": file.path, "exists": file.exists })
-        });
+        let files = loaded
+            .files
+            .iter()
+            .map(|file| json!({ "layer": file.layer.name(), "path": file.path, "exists": file.exists }));
         json!({ "files": files.collect::<Vec<_>>(), "data": loaded.config.paths.data }).to_string()
     } else {
         let files = loaded.files.iter().map(|file| {
