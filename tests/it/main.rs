@@ -1,5 +1,6 @@
 //! The one integration test binary: a module per feature.
 
+mod agents;
 mod compress_properties;
 mod config;
 mod store_contract;
