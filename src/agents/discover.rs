@@ -4,12 +4,12 @@
 //! outside the agents folder is read, and size, depth and number have limits. Reaching one is a
 //! problem that is listed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Agent, Problem, Scope, Severity, check, parse};
-use crate::base::Name;
 use crate::config::Paths;
 
 /// The largest agent file, in bytes. A prompt must fit into one argument of a process (128 KiB).
@@ -41,45 +41,60 @@ impl Listed {
     }
 }
 
-/// Lists every agent file of the project and the user, in the order in which they win.
-pub fn discover(paths: &Paths, runners: &[&str]) -> Vec<Listed> {
-    let mut folders = vec![(Scope::Project, paths.workspace.as_path())];
-    // What git does not track is missing in a worktree; the main one has it.
-    folders.extend(paths.project_root.iter().map(|root| (Scope::Project, root.as_path())));
-    folders.extend(paths.home.iter().map(|home| (Scope::User, home.as_path())));
-    let mut seen: Vec<&Path> = Vec::new();
-    let mut listed: Vec<Listed> = Vec::new();
-    for (scope, base) in folders {
-        if seen.contains(&base) {
-            continue;
-        }
-        seen.push(base);
-        for (path, content) in files(scope, base) {
+/// Where agents are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders(Vec<(Scope, PathBuf)>);
+
+impl Folders {
+    /// Returns the folders that hold `.claude/agents`, in the order in which they win.
+    pub fn of(paths: &Paths) -> Self {
+        let mut folders = vec![(Scope::Project, paths.workspace.clone())];
+        // What git does not track is missing in a worktree; the main one has it.
+        folders.extend(paths.project_root.iter().map(|root| (Scope::Project, root.clone())));
+        folders.extend(paths.home.iter().map(|home| (Scope::User, home.clone())));
+        let mut seen = BTreeSet::new();
+        folders.retain(|(_, folder)| seen.insert(folder.clone()));
+        Self(folders)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The agents that can be called, one of each name.
+    pub agents: Vec<Agent>,
+    /// Every file, in the order in which they win.
+    pub files: Vec<Listed>,
+}
+
+/// Finds every agent file of the project and the user; `runners` are the kinds there are.
+pub fn discover(folders: &Folders, runners: &[&str]) -> Found {
+    let mut found = Found::default();
+    for (scope, base) in &folders.0 {
+        for (path, content) in files(*scope, base) {
             let (agent, mut problems) = match content {
-                Ok(text) => parse(&text, &path, scope),
+                Ok(text) => parse(&text, &path, *scope),
                 Err(problem) => (None, vec![problem]),
             };
             problems.extend(agent.iter().flat_map(|agent| check(agent, runners)));
-            let first = agent.as_ref().and_then(|agent| {
-                listed.iter().find(|other| other.agent.as_ref().is_some_and(|other| other.name == agent.name))
-            });
-            if let (Some(first), Some(agent)) = (first, &agent)
-                && first.scope == scope
-                && first.path.starts_with(base)
-            {
-                let problem = Problem::warning(agent.line("name"), format!("the name {} is taken", agent.name));
-                problems.push(problem.hint(format!("{} is used", first.path.display())));
+            let mut listed = Listed { path, scope: *scope, agent, problems, shadowed_by: None };
+            if let (true, Some(agent)) = (listed.is_usable(), &listed.agent) {
+                match found.agents.iter().find(|first| first.name == agent.name) {
+                    None => found.agents.push(agent.clone()),
+                    Some(first) => {
+                        if first.path.starts_with(base) {
+                            let message = format!("the name {} is taken", agent.name);
+                            let problem = Problem::warning(agent.line("name"), message);
+                            listed.problems.push(problem.hint(format!("{} is used", first.path.display())));
+                        }
+                        listed.shadowed_by = Some(first.path.clone());
+                    }
+                }
             }
-            let shadowed_by = first.map(|first| first.path.clone());
-            listed.push(Listed { path, scope, agent, problems, shadowed_by });
+            found.files.push(listed);
         }
     }
-    listed
-}
-
-/// Returns the agent of a name among the listed ones.
-pub fn find<'a>(listed: &'a [Listed], name: &Name) -> Option<&'a Listed> {
-    listed.iter().find(|listed| listed.agent.as_ref().is_some_and(|agent| agent.name == *name))
+    found
 }
 
 /// Returns the agent files below `base`, sorted by path, each with its text or what is wrong.

@@ -11,7 +11,7 @@ mod discover;
 mod parse;
 
 pub use check::check;
-pub use discover::{FILE_BYTES_MAX, Listed, discover, find};
+pub use discover::{FILE_BYTES_MAX, Folders, Found, Listed, discover};
 pub use parse::parse;
 
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use context_engine::agents::{self, Listed, Scope};
+use context_engine::agents::{self, Folders, Found, Scope};
 use context_engine::config::{self, Paths, Sources};
 use tempfile::TempDir;
 
@@ -46,21 +46,22 @@ impl Files {
         config::load(&sources).config.paths
     }
 
-    fn discover(&self) -> Vec<Listed> {
-        agents::discover(&self.paths(), &RUNNERS)
+    fn discover(&self) -> Found {
+        agents::discover(&Folders::of(&self.paths()), &RUNNERS)
     }
 
     /// Discovers, and returns what is wrong with the file at `path`.
     fn problems(&self, path: &str) -> Vec<String> {
         let path = self.path(path);
-        let listed = self.discover();
+        let listed = self.discover().files;
         let listed = listed.iter().find(|listed| listed.path == path).expect("the file is listed");
         listed.problems.iter().map(ToString::to_string).collect()
     }
 }
 
-fn name(text: &str) -> context_engine::base::Name {
-    text.parse().expect("a name")
+/// Returns the files of the agents that can be called.
+fn callable(found: &Found) -> Vec<&Path> {
+    found.agents.iter().map(|agent| agent.path.as_path()).collect()
 }
 
 #[test]
@@ -69,13 +70,21 @@ fn the_project_wins_over_the_user() {
     let project = files.agent("home/project/.claude/agents/reviewer.md", "reviewer", "");
     let user = files.agent("home/.claude/agents/reviewer.md", "reviewer", "");
     let nested = files.agent("home/.claude/agents/team/deep/planner.md", "planner", "");
-    let listed = files.discover();
+    let found = files.discover();
+    assert_eq!(callable(&found), [&*project, &*nested]);
+    let listed = found.files;
     let found: Vec<(&Path, Scope)> = listed.iter().map(|listed| (listed.path.as_path(), listed.scope)).collect();
     assert_eq!(found, [(&*project, Scope::Project), (&*user, Scope::User), (&*nested, Scope::User)]);
-    assert_eq!(agents::find(&listed, &name("reviewer")).expect("found").path, project);
     assert_eq!(listed[1].shadowed_by, Some(project));
     assert!(listed.iter().all(|listed| listed.problems.is_empty() && listed.is_usable()));
-    assert_eq!(agents::find(&listed, &name("nobody")), None);
+}
+
+#[test]
+fn a_broken_agent_of_the_project_does_not_hide_the_users() {
+    let files = Files::new();
+    files.agent("home/project/.claude/agents/reviewer.md", "reviewer", "runner: docker\n");
+    let user = files.agent("home/.claude/agents/reviewer.md", "reviewer", "");
+    assert_eq!(callable(&files.discover()), [&*user]);
 }
 
 #[test]
@@ -94,9 +103,9 @@ fn a_worktree_sees_the_agents_that_git_does_not_track() {
     let mut paths = files.paths();
     paths.workspace = files.path("home/worktree");
     fs::create_dir_all(&paths.workspace).expect("a folder");
-    assert_eq!(agents::discover(&paths, &RUNNERS)[0].path, agent);
+    assert_eq!(callable(&agents::discover(&Folders::of(&paths), &RUNNERS)), [&*agent]);
     let own = files.agent("home/worktree/.claude/agents/helper.md", "helper", "");
-    assert_eq!(agents::find(&agents::discover(&paths, &RUNNERS), &name("helper")).expect("found").path, own);
+    assert_eq!(callable(&agents::discover(&Folders::of(&paths), &RUNNERS)), [&*own]);
 }
 
 #[test]
@@ -108,7 +117,7 @@ fn a_broken_file_is_listed_and_hides_no_other() {
     let large = format!("---\nname: large\n---\n{}", "x".repeat(100_000));
     files.write("home/project/.claude/agents/large.md", &large);
     files.agent("home/project/.claude/agents/whole.md", "whole", "");
-    let listed = files.discover();
+    let listed = files.discover().files;
     assert_eq!(listed.len(), 4);
     assert_eq!(listed.iter().filter(|listed| listed.is_usable()).count(), 1);
     assert!(files.problems("home/project/.claude/agents/broken.md")[0].contains("not valid YAML"));
@@ -146,12 +155,10 @@ fn links_give_nothing_away() {
     let secret = files.agent("home/secret.md", "secret", "");
     fs::create_dir_all(files.path("home/private")).expect("a folder");
     files.agent("home/private/hidden.md", "hidden", "");
-    files.agent("home/project/.claude/agents/whole.md", "whole", "");
+    let whole = files.agent("home/project/.claude/agents/whole.md", "whole", "");
     symlink(&secret, files.path("home/project/.claude/agents/link.md")).expect("a link");
     symlink(files.path("home/private"), files.path("home/project/.claude/agents/folder")).expect("a link");
-    let listed = files.discover();
-    let usable: Vec<_> = listed.iter().filter(|listed| listed.is_usable()).collect();
-    assert_eq!(usable.len(), 1, "{listed:?}");
+    assert_eq!(callable(&files.discover()), [&*whole]);
     let expected = "line 1: a link, and links are not followed; put the file itself here";
     assert_eq!(files.problems("home/project/.claude/agents/link.md"), [expected]);
     assert_eq!(files.problems("home/project/.claude/agents/folder"), [expected]);
@@ -172,5 +179,5 @@ fn a_project_folder_that_is_a_link_stays_inside_the_project() {
     // A user may keep the agents with other dotfiles.
     fs::create_dir_all(files.path("home/.claude")).expect("a folder");
     symlink(files.path("home/private"), files.path("home/.claude/agents")).expect("a link");
-    assert!(agents::find(&files.discover(), &name("hidden")).expect("found").is_usable());
+    assert_eq!(callable(&files.discover()), [files.path("home/.claude/agents/hidden.md")]);
 }
