@@ -7,10 +7,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::ArgMatches;
 use context_engine::config::{self, Loaded, Sources};
+use context_engine::exec::sandbox;
 use context_engine::front::{self, Front, cli};
 use context_engine::{app, observe};
 
 fn main() -> ExitCode {
+    // The helper of the sandbox, before anything has started a thread.
+    if std::env::args_os().nth(1).is_some_and(|first| first == sandbox::init::ARGUMENT) {
+        sandbox::init::main();
+    }
     let matches = cli::command().get_matches();
     match run(&matches) {
         Ok(code) => code,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::sandbox::Report;
 use crate::config::MinimumStrength;
 
@@ -15,7 +17,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// What it reads on standard input.
     pub stdin: Vec<u8>,
-    /// Its whole environment; nothing is inherited.
+    /// Its whole environment; nothing is inherited. `HOME` and `TMPDIR` are always set to the
+    /// private folders; `PATH`, `LANG` and `USER` only when they are not named here.
     pub environment: Vec<(String, String)>,
     /// Where it starts.
     pub working_directory: PathBuf,
@@ -25,7 +28,7 @@ pub struct Launch {
 }
 
 /// What a process may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The weakest boundary that is accepted.
     pub minimum: MinimumStrength,
@@ -37,12 +40,14 @@ pub struct Policy {
     pub hidden: Vec<PathBuf>,
     /// What of the network it reaches.
     pub network: Network,
+    /// The user's home folder. A private, empty one stands in its place.
+    pub home: Option<PathBuf>,
     /// The limits on its resources.
     pub limits: Limits,
 }
 
 /// What of the network a process reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// Nothing but a loopback of its own.
     None,
@@ -51,7 +56,7 @@ pub enum Network {
 }
 
 /// Limits on the resources of a process and its descendants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Wall time.
     pub wall: Duration,
@@ -111,7 +116,7 @@ pub struct Captured {
 }
 
 /// Why a process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
     /// By itself, with this exit code.
     Exited(i32),
@@ -122,7 +127,7 @@ pub enum Ended {
     /// Because the caller cancelled it.
     Cancelled,
     /// Because it went over this limit (`memory`, `processes`, ...).
-    Limit(&'static str),
+    Limit(String),
 }
 
 /// How a process ended, and what is left of it.
@@ -138,4 +143,7 @@ pub struct Exit {
     pub wall: Duration,
     /// The boundary that held.
     pub sandbox: Report,
+    /// What the host would execute or obey later and the task created or changed nevertheless
+    /// (hooks of a new repository, ...). Hooks were disarmed; the rest is for the caller to judge.
+    pub touched: Vec<PathBuf>,
 }

@@ -1,13 +1,25 @@
 //! Starting, limiting and ending processes: the only room that does.
 //!
-//! [`run`] starts a [`Launch`] under a [`Policy`] inside the strongest sandbox that the system
-//! allows, streams its output, and returns when every process of its tree has ended. No shell is
-//! ever involved, and nothing is inherited: neither environment nor descriptors.
+//! [`Executor::run`] starts a [`Launch`] under a [`Policy`] inside the strongest sandbox that the
+//! system allows, streams its output, and returns when every process of its tree has ended. No
+//! shell is ever involved, and nothing is inherited: neither environment nor descriptors.
+//!
+//! [`tool`] is for short, trusted helpers of our own (git), without a sandbox.
+//!
+//! Parts: `launch` (the types), `policy` (the presets), `run` (the server's side of a run),
+//! `output` (what is kept of a stream), `programs` (finding programs, [`tool`]), `sandbox/` (the
+//! helper process and the boundary it builds).
 
 mod launch;
+mod output;
+mod policy;
+mod programs;
+mod run;
 pub mod sandbox;
 
 pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy, Stream};
+pub use programs::{ToolOutput, find_program, tool};
+pub use run::Executor;
 
 use std::path::PathBuf;
 

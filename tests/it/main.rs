@@ -5,5 +5,6 @@ mod compress_properties;
 mod config;
 mod store_contract;
 mod texts;
+mod sandbox;
 mod tidy;
 mod tokens;

@@ -1,7 +1,23 @@
 //! The boundary around a process.
+//!
+//! A process is not started by the server itself: `ctx` starts its own binary once more, as
+//! `ctx __sandbox-init`, and sends it an [`order::Order`]. The helper is single-threaded, so it may
+//! enter namespaces, mount and fork; it builds the boundary, starts the task inside, enforces the
+//! limits, ends the tree, tidies up, and answers with an [`order::Verdict`]. It ends the task when
+//! the server is gone.
+//!
+//! `linux/` holds the helper. Other systems have no boundary yet and refuse.
+
+pub mod init;
+pub(crate) mod order;
+
+#[cfg(target_os = "linux")]
+mod linux;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::config::MinimumStrength;
 
 /// How strong a boundary is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +29,17 @@ pub enum Strength {
     Landlock,
     /// Own namespaces and a private root on top.
     Full,
+}
+
+impl Strength {
+    /// Whether this is at least what the settings demand.
+    pub fn satisfies(self, minimum: MinimumStrength) -> bool {
+        match minimum {
+            MinimumStrength::Full => self == Self::Full,
+            MinimumStrength::Landlock => self >= Self::Landlock,
+            MinimumStrength::Unprotected => true,
+        }
+    }
 }
 
 /// Which boundary held, for results and health.
