@@ -3,8 +3,8 @@
 mod agents;
 mod compress_properties;
 mod config;
+mod sandbox;
 mod store_contract;
 mod texts;
-mod sandbox;
 mod tidy;
 mod tokens;
