@@ -1,11 +1,11 @@
-//! Exact counts and cuts for one encoding.
+//! The encodings, by name.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::count::Counter;
+use super::Measure;
 
 /// A byte-pair encoding whose tokens are counted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -43,44 +43,24 @@ impl Encoding {
 
     /// Returns the number of tokens in `text`. Text that looks like a special token is ordinary text.
     pub fn count(self, text: &str) -> usize {
-        Counter::new(self).count(text, usize::MAX).unwrap_or(usize::MAX)
+        Measure::exact(self).count(text)
     }
 
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
-        text.len() <= limit || Counter::new(self).count(text, limit).is_some()
+        Measure::exact(self).fits(text, limit)
     }
 
     /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
     /// boundary.
     pub fn prefix(self, text: &str, limit: usize) -> &str {
-        let mut low = 0;
-        let mut high = text.len();
-        while low < high {
-            let middle = text.ceil_char_boundary(low + (high - low).div_ceil(2));
-            if self.count(&text[..middle]) <= limit {
-                low = middle;
-            } else {
-                high = text.floor_char_boundary(middle - 1);
-            }
-        }
-        &text[..low]
+        Measure::exact(self).prefix(text, limit)
     }
 
     /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
     /// boundary.
     pub fn suffix(self, text: &str, limit: usize) -> &str {
-        let mut low = 0;
-        let mut high = text.len();
-        while low < high {
-            let middle = text.floor_char_boundary(low + (high - low) / 2);
-            if self.count(&text[middle..]) <= limit {
-                high = middle;
-            } else {
-                low = text.ceil_char_boundary(middle + 1);
-            }
-        }
-        &text[low..]
+        Measure::exact(self).suffix(text, limit)
     }
 }
 

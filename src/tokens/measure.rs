@@ -1,6 +1,9 @@
 //! What a budget is measured with.
 
-use super::Encoding;
+use std::fmt;
+
+use super::count::{Counter, Weights};
+use super::{Encoding, cut};
 
 /// An encoding, or a labelled estimate for a model whose tokenizer is not public.
 ///
@@ -9,24 +12,42 @@ use super::Encoding;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Measure {
     encoding: Encoding,
-    /// The factor over the encoding's count in hundredths; `None` for an exact count.
-    factor_percent: Option<u32>,
+    estimate: Option<Estimate>,
+}
+
+/// How an estimate is made from the count of an encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Estimate {
+    /// The factor for ASCII text, in hundredths.
+    pub(super) ascii_percent: u32,
+    /// The factor for other text, in hundredths.
+    pub(super) other_percent: u32,
+    /// How far below the estimate the true count may be, in hundredths of the estimate.
+    pub(super) margin_percent: u32,
 }
 
 impl Measure {
     /// Returns the exact measure of `encoding`.
     pub const fn exact(encoding: Encoding) -> Self {
-        Self { encoding, factor_percent: None }
+        Self { encoding, estimate: None }
     }
 
     /// Returns an estimate: the count of `encoding` times `factor_percent` hundredths, rounded up.
+    ///
+    /// Its margin reaches down to the count itself.
     pub const fn estimate(encoding: Encoding, factor_percent: u32) -> Self {
-        Self { encoding, factor_percent: Some(factor_percent) }
+        let factor = if factor_percent == 0 { 1 } else { factor_percent };
+        let margin_percent = (factor.saturating_sub(100) as u64 * 100).div_ceil(factor as u64) as u32;
+        Self::of_model(encoding, Estimate { ascii_percent: factor, other_percent: factor, margin_percent })
+    }
+
+    pub(super) const fn of_model(encoding: Encoding, estimate: Estimate) -> Self {
+        Self { encoding, estimate: Some(estimate) }
     }
 
     /// Returns whether counts are exact.
     pub fn is_exact(self) -> bool {
-        self.factor_percent.is_none()
+        self.estimate.is_none()
     }
 
     /// Returns the encoding that is counted with.
@@ -34,50 +55,83 @@ impl Measure {
         self.encoding
     }
 
-    /// Returns the factor of an estimate in hundredths; `None` for an exact measure.
+    /// Returns the factor of an estimate for ASCII text in hundredths; `None` for an exact measure.
     pub fn factor_percent(self) -> Option<u32> {
-        self.factor_percent
+        self.estimate.map(|estimate| estimate.ascii_percent)
+    }
+
+    /// Returns how far below an estimate the true count may be, in hundredths of the estimate;
+    /// `None` for an exact measure.
+    pub fn margin_percent(self) -> Option<u32> {
+        self.estimate.map(|estimate| estimate.margin_percent)
     }
 
     /// Returns the number of tokens in `text`.
     pub fn count(self, text: &str) -> usize {
-        self.scale_up(self.encoding.count(text))
+        let cost = self.counter().cost(text, usize::MAX).expect("nothing costs more than the most");
+        cost.div_ceil(self.unit())
     }
 
-    /// Returns whether `text` has at most `limit` tokens.
+    /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
-        self.encoding.fits(text, self.scale_down(limit))
+        let limit = limit.saturating_mul(self.unit());
+        self.surely_fits(text, limit) || self.counter().cost(text, limit).is_some()
     }
 
-    /// Returns the longest beginning of `text` of at most `limit` tokens.
+    /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
+    /// boundary.
+    ///
+    /// Longest up to the place where it is cut: further places are tried for some characters only.
     pub fn prefix(self, text: &str, limit: usize) -> &str {
-        self.encoding.prefix(text, self.scale_down(limit))
+        let limit = limit.saturating_mul(self.unit());
+        if self.surely_fits(text, limit) { text } else { cut::prefix(&mut self.counter(), text, limit) }
     }
 
-    /// Returns the longest end of `text` of at most `limit` tokens.
+    /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
+    /// boundary, with the same reservation as [`Measure::prefix`].
     pub fn suffix(self, text: &str, limit: usize) -> &str {
-        self.encoding.suffix(text, self.scale_down(limit))
+        let limit = limit.saturating_mul(self.unit());
+        if self.surely_fits(text, limit) { text } else { cut::suffix(&mut self.counter(), text, limit) }
     }
 
-    fn scale_up(self, tokens: usize) -> usize {
-        match self.factor_percent {
-            None => tokens,
-            Some(percent) => (tokens * percent as usize).div_ceil(100),
-        }
+    fn counter(self) -> Counter {
+        let weights = self
+            .estimate
+            .map_or(Weights::ONE, |estimate| Weights { ascii: estimate.ascii_percent, other: estimate.other_percent });
+        Counter::new(self.encoding, weights)
     }
 
-    /// The most tokens of the encoding whose estimate is at most `limit`.
-    fn scale_down(self, limit: usize) -> usize {
-        match self.factor_percent {
-            None => limit,
-            Some(percent) => limit.saturating_mul(100) / percent.max(1) as usize,
-        }
+    /// What one token costs.
+    fn unit(self) -> usize {
+        if self.is_exact() { 1 } else { 100 }
+    }
+
+    /// Whether there is no need to count, because no byte costs more than one token.
+    fn surely_fits(self, text: &str, limit: usize) -> bool {
+        let dearest = self.estimate.map_or(1, |estimate| estimate.ascii_percent.max(estimate.other_percent));
+        text.len().saturating_mul(dearest as usize) <= limit
     }
 }
 
 impl Default for Measure {
     fn default() -> Self {
         Self::exact(Encoding::default())
+    }
+}
+
+/// Says how tokens are counted, for a person: `o200k_base`, or `estimate: o200k_base x 1.65, up to
+/// 23 % too high`.
+impl fmt::Display for Measure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(estimate) = self.estimate else { return self.encoding.fmt(formatter) };
+        let Estimate { ascii_percent: factor, margin_percent: margin, .. } = estimate;
+        write!(
+            formatter,
+            "estimate: {} x {}.{:02}, up to {margin} % too high",
+            self.encoding,
+            factor / 100,
+            factor % 100
+        )
     }
 }
 
@@ -94,5 +148,15 @@ impl Budget {
     /// Returns whether `text` is within the budget.
     pub fn holds(self, text: &str) -> bool {
         self.measure.fits(text, self.tokens)
+    }
+
+    /// Returns the longest beginning of `text` within the budget.
+    pub fn prefix(self, text: &str) -> &str {
+        self.measure.prefix(text, self.tokens)
+    }
+
+    /// Returns the longest end of `text` within the budget.
+    pub fn suffix(self, text: &str) -> &str {
+        self.measure.suffix(text, self.tokens)
     }
 }

@@ -2,16 +2,24 @@
 //!
 //! The only room where an encoding has a name. Everything is synchronous and pure. [`Measure`] is
 //! what other rooms hold: an encoding, or a model's estimate over one.
+//!
+//! A text is split into pretokens (`pretokens`); a pretoken that is itself a token is found with one
+//! probe of the vocabulary (`vocab`, laid out by `build/` as `layout` says); any other is merged in
+//! time linear in its length (`merge`). Any text can be counted: nothing recurses, nothing panics.
+
+mod encoding;
+mod measure;
+mod models;
 
 mod count;
-mod encoding;
-#[expect(dead_code, reason = "the build script uses the writer's half")]
-mod layout;
-mod measure;
+mod cut;
+
 mod merge;
-mod models;
 mod pretokens;
 mod vocab;
+
+#[expect(dead_code, reason = "the build script uses the writer's half")]
+mod layout;
 
 pub use encoding::{Encoding, UnknownEncoding};
 pub use measure::{Budget, Measure};

@@ -196,3 +196,23 @@ fn space(text: &[u8], at: usize) -> usize {
         None => end,
     }
 }
+
+/// Returns whether a pretoken begins at `at` in both encodings, whatever comes before the character
+/// before it and after the character there. `at` is inside the text, on a character boundary.
+pub(super) fn is_boundary(text: &str, at: usize) -> bool {
+    let Some(last) = text[..at].chars().next_back() else { return true };
+    let text = text.as_bytes();
+    let (before, _) = class(text, at - last.len_utf8());
+    let (after, _) = class(text, at);
+    match (before, after) {
+        (NUMBER, NUMBER) => false,
+        (NUMBER, _) | (_, NUMBER) => true,
+        // Signs may take line breaks and slashes along; otherwise a line break ends its pretoken
+        // unless more white space follows.
+        (NEWLINE, _) => after & SPACE == 0 && text[at] != b'/',
+        (BLANK, _) => false,
+        (_, BLANK) => true,
+        (UPPER | LOWER | CASELESS, OTHER) => text[at] != b'\'',
+        _ => false,
+    }
+}

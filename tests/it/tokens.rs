@@ -1,6 +1,6 @@
 //! Exact counts: the counter against an independent exact one, and against its own promises.
 
-use context_engine::tokens::Encoding;
+use context_engine::tokens::{Encoding, Measure, for_model};
 
 use crate::texts::Random;
 
@@ -48,4 +48,124 @@ fn random_texts_count_as_in_the_reference() {
             });
         }
     });
+}
+
+/// Texts of about `len` bytes that have made counters panic or crawl.
+fn hard_texts(len: usize) -> Vec<(&'static str, String)> {
+    let mut random = Random::new(3);
+    let mut any = |first: u32, count: usize, width: usize| -> String {
+        (0..len / width).filter_map(|_| char::from_u32(first + random.below(count) as u32)).collect()
+    };
+    vec![
+        ("spaces", " ".repeat(len)),
+        ("newlines", "\n".repeat(len)),
+        ("newline, then spaces", format!("\n{}x", " ".repeat(len))),
+        ("one letter", "a".repeat(len)),
+        ("two letters", "ab".repeat(len / 2)),
+        ("digits", "7".repeat(len)),
+        ("slashes", "/".repeat(len)),
+        ("quotes", "'".repeat(len)),
+        ("zeros", "\0".repeat(len)),
+        ("a caseless letter, then capitals", format!("ʰ{}", "A".repeat(len))),
+        ("random letters", any(0x61, 26, 1)),
+        ("random signs", any(0x21, 15, 1)),
+        ("Chinese", any(0x4e00, 0x5200, 3)),
+        ("emoji", any(0x1f300, 700, 4)),
+        ("family emoji", "👨‍👩‍👧‍👦".repeat(len / 25)),
+        ("combining marks", "\u{301}".repeat(len / 2)),
+        ("special tokens", "<|endoftext|>".repeat(len / 13)),
+    ]
+}
+
+/// Under a seventh of a megabyte, so that the reference, too, copes in a debug build.
+#[test]
+fn hard_texts_count_as_in_the_reference() {
+    for (encoding, reference) in references() {
+        for (name, text) in hard_texts(1 << if cfg!(debug_assertions) { 14 } else { 20 }) {
+            assert_eq!(encoding.count(&text), reference.count(&*text), "{encoding}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_is_counted_and_cut() {
+    for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
+        for (name, text) in hard_texts(1 << if cfg!(debug_assertions) { 16 } else { 20 }) {
+            let tokens = encoding.count(&text);
+            assert!(tokens > 0 && tokens <= text.len(), "{encoding}: {name}");
+            assert!(!encoding.fits(&text, 1000) && encoding.fits(&text, tokens), "{encoding}: {name}");
+            check_cuts(Measure::exact(encoding), &text, 1000);
+        }
+    }
+}
+
+/// Asserts what a cut promises: a part of the text at its beginning or end, never over the limit,
+/// and not less than it needs to be.
+fn check_cuts(measure: Measure, text: &str, limit: usize) {
+    let prefix = measure.prefix(text, limit);
+    let suffix = measure.suffix(text, limit);
+    assert!(text.starts_with(prefix) && text.ends_with(suffix));
+    for part in [prefix, suffix] {
+        let tokens = measure.count(part);
+        assert!(tokens <= limit, "{measure}: {tokens} > {limit}: {part:?} of {text:?}");
+        if part.len() < text.len() {
+            // A character has at most four bytes, so at most four tokens are left unspent, and a few
+            // where a cut changes how the text beside it is spelled.
+            let slack = 8 * measure.factor_percent().unwrap_or(100) as usize / 100;
+            assert!(tokens + slack >= limit, "{measure}: only {tokens} of {limit}: {part:?} of {text:?}");
+        }
+    }
+    // A character more would be too much, except in a pretoken so long that not every place is tried.
+    if text.len() > 10_000 {
+        return;
+    }
+    if let Some(next) = text[prefix.len()..].chars().next() {
+        let longer = &text[..prefix.len() + next.len_utf8()];
+        assert!(measure.count(longer) > limit, "{measure}: {longer:?} fits {limit} too, part of {text:?}");
+    }
+    let before = &text[..text.len() - suffix.len()];
+    if let Some(last) = before.chars().next_back() {
+        let longer = &text[before.len() - last.len_utf8()..];
+        assert!(measure.count(longer) > limit, "{measure}: {longer:?} fits {limit} too, part of {text:?}");
+    }
+}
+
+#[test]
+fn a_cut_keeps_within_its_limit_and_uses_it() {
+    let measures = [
+        Measure::exact(Encoding::Cl100kBase),
+        Measure::exact(Encoding::O200kBase),
+        for_model("claude-sonnet-4-5").unwrap(),
+        for_model("claude-opus-4-7").unwrap(),
+        for_model("gemini-2.5-pro").unwrap(),
+    ];
+    let mut random = Random::new(11);
+    for _ in 0..if cfg!(debug_assertions) { 5_000 } else { 200_000 } {
+        let text = random.text();
+        let measure = measures[random.below(measures.len())];
+        let tokens = measure.count(&text);
+        check_cuts(measure, &text, random.below(tokens + 2));
+    }
+}
+
+#[test]
+fn fits_agrees_with_count() {
+    let mut random = Random::new(13);
+    for _ in 0..2_000 {
+        let text = random.text();
+        for measure in [Measure::default(), for_model("claude-sonnet-4-5").unwrap()] {
+            let tokens = measure.count(&text);
+            assert!(measure.fits(&text, tokens), "{measure}: {text:?}");
+            assert!(tokens == 0 || !measure.fits(&text, tokens - 1), "{measure}: {text:?}");
+        }
+    }
+}
+
+/// The parts of a text cost at least what the text does, so a budget may be split over them.
+#[test]
+fn lines_of_an_estimate_add_up() {
+    let measure = for_model("claude-sonnet-4-5").unwrap();
+    let text = "English, then 中文字, then 日本語の文章。\nAnd again: ключ = значение\n";
+    let lines: usize = text.split_inclusive('\n').map(|line| measure.count(line)).sum();
+    assert!(measure.count(text) <= lines && lines <= measure.count(text) + 2);
 }
