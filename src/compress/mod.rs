@@ -21,7 +21,10 @@ mod rank;
 
 pub mod original;
 
+mod json;
+mod log;
 mod prose;
+mod test;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,7 +65,7 @@ pub enum Kind {
 }
 
 /// Every compressor; where two are equally sure of a text, the first one gets it.
-pub const COMPRESSORS: &[&dyn Compressor] = &[&prose::Prose];
+pub const COMPRESSORS: &[&dyn Compressor] = &[&json::Json, &test::Test, &log::Log, &prose::Prose];
 
 /// Returns the compressor for a kind.
 pub fn compressor(kind: Kind) -> &'static dyn Compressor {

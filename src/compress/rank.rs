@@ -59,6 +59,13 @@ impl Query {
         self.identifiers.iter().any(|identifier| text.contains(identifier.as_str()))
     }
 
+    /// Whether one of the query's identifiers is this path of names joined by dots, or its end.
+    pub fn is_about(&self, path: &str) -> bool {
+        self.identifiers.iter().any(|identifier| {
+            path.strip_suffix(identifier.trim_start_matches('.')).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+
     /// Returns how well each passage answers, the best of them 1, with a lift for the neighbours of
     /// good ones.
     pub fn scores<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {

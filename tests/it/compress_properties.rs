@@ -1,9 +1,11 @@
 //! What must hold for every kind of text, whatever the text is.
 
 use context_engine::base::{Handle, content_hash};
+use context_engine::compress::original::{What, part};
 use context_engine::compress::{COMPRESSORS, Fitted, Kind, Level, Levels, Request, fit};
-use context_engine::tokens::{Encoding, Measure};
+use context_engine::tokens::{Budget, Encoding, Measure};
 use proptest::prelude::*;
+use serde_json::Value;
 
 const MEASURES: [Measure; 3] = [
     Measure::exact(Encoding::O200kBase),
@@ -93,6 +95,43 @@ fn any_query() -> impl Strategy<Value = Option<&'static str>> {
     prop_oneof![Just(None), Just(Some("which request failed?")), Just(Some("again 1234 fn")), Just(Some("?"))]
 }
 
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i32>().prop_map(Value::from),
+        "[a-z ]{0,12}|\\PC{0,12}|[\"\\\\|…\n]{0,6}".prop_map(Value::String),
+        "[a-z\"\\\\😀\n]{900,1200}".prop_map(Value::String),
+    ];
+    let row = (any::<u8>(), "[a-z]{3,8}|[|5\"]{1,2}", any::<bool>()).prop_map(|(id, name, more)| {
+        let mut row = serde_json::json!({"id": id, "name": name, "kind": "same"});
+        if more {
+            row["more"] = Value::Null;
+        }
+        row
+    });
+    let nested = leaf.prop_recursive(5, 60, 12, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..12).prop_map(Value::Array),
+            prop::collection::vec(("[a-z_]{1,8}|…|[\"\\\\é]", inner), 0..12)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    });
+    prop_oneof![3 => nested, 1 => prop::collection::vec(row, 0..40).prop_map(Value::Array)]
+}
+
+/// Asserts that what was made of JSON is JSON, or says that it is not.
+fn check_json(text: &str, is_lines: bool, max_tokens: usize, query: Option<&str>) {
+    check(text, Kind::Json, max_tokens, MEASURES[0], query);
+    let out = fitted(text, Some(Kind::Json), max_tokens, MEASURES[0], query).text;
+    let parses = if is_lines && serde_json::from_str::<Value>(&out).is_err() {
+        out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok())
+    } else {
+        out.is_empty() || serde_json::from_str::<Value>(&out).is_ok()
+    };
+    assert!(parses || out.starts_with("[not JSON any more"), "at {max_tokens}\n--- in\n{text}\n--- out\n{out}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -106,6 +145,32 @@ proptest! {
     #[test]
     fn any_unicode_is_met_without_panic(text in "\\PC{0,200}|[\\s\\S]{0,200}", kind in any_kind(), budget in 0..60_usize) {
         check(&text, kind, budget, MEASURES[0], None);
+    }
+
+    #[test]
+    fn json_stays_json_or_says_that_it_is_not(
+        value in any_json(), pretty in any::<bool>(), budget in any_budget(), query in any_query(),
+    ) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        check_json(&text.expect("JSON"), false, budget, query);
+    }
+
+    #[test]
+    fn json_lines_stay_json_lines(values in prop::collection::vec(any_json(), 2..12), budget in any_budget()) {
+        let text: String = values.iter().map(|value| format!("{value}\n")).collect();
+        check_json(&text, true, budget, None);
+    }
+
+    #[test]
+    fn cut_lines_come_back_byte_for_byte(text in any_text(), kind in any_kind(), budget in any_budget()) {
+        let fitted = fitted(&text, Some(kind), budget, MEASURES[0], None);
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        for cut in fitted.cuts.iter().filter(|cut| !cut.partial) {
+            let what = What::Lines { from: cut.from_line, to: cut.to_line, skip_bytes: 0 };
+            let all = Budget { tokens: usize::MAX, measure: MEASURES[0] };
+            let got = part(text.as_bytes(), &what, all).expect("the lines are there");
+            prop_assert_eq!(got.text, lines[cut.from_line - 1..cut.to_line.min(lines.len())].concat());
+        }
     }
 }
 

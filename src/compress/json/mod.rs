@@ -1,0 +1,58 @@
+//! JSON and JSON Lines.
+//!
+//! A nested document stays JSON: its leaves are pieces, brackets follow from them, and what was cut
+//! is told by a member `"…"` or an element `"…12"`. Rows, that is, an array of flat objects, become
+//! a table, which says in its first line that it is not JSON any more.
+
+mod rows;
+mod scan;
+mod tree;
+
+use super::draft::{Compressor, Draft};
+use super::{Kind, Query, prose};
+use scan::Document;
+
+/// JSON or JSON Lines.
+pub(super) struct Json;
+
+impl Compressor for Json {
+    fn kind(&self) -> Kind {
+        Kind::Json
+    }
+
+    fn recognises(&self, sample: &str) -> u8 {
+        let trimmed = sample.trim();
+        if !trimmed.starts_with(['{', '[']) {
+            return 0;
+        }
+        if Document::parse(sample).is_some() {
+            return 99;
+        }
+        // The sample may end before the document does.
+        let mut lines = trimmed.lines();
+        let first = lines.next().unwrap_or("");
+        let is_line = lines.next().is_some() && Document::parse(first).is_some() && first.len() > 2;
+        let quotes = trimmed.matches("\":").count() + trimmed.matches("\" :").count();
+        if is_line {
+            95
+        } else if quotes * 200 > trimmed.len() {
+            90
+        } else {
+            0
+        }
+    }
+
+    fn restructure(&self, text: &str) -> Option<String> {
+        let document = Document::parse(text)?;
+        rows::table(text, &document).or_else(|| Some(tree::minified(text, &document)))
+    }
+
+    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
+        let Some(document) = Document::parse(text) else { return prose::draft(text, query) };
+        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, document, query))
+    }
+
+    fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
+        Document::parse(text).map(|_| format!("\"{mark}\""))
+    }
+}

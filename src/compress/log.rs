@@ -1,0 +1,280 @@
+//! Logs: lines that programs write over time.
+//!
+//! Lines are grouped by what is left when numbers, paths, quoted strings and every word with a
+//! digit are masked. The first line of each group stands for it and says how many are alike; rare
+//! groups and groups that tell of errors come first, and these also list what differs between
+//! their members.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+
+use super::draft::{Compressor, Draft, Piece};
+use super::lines::spans;
+use super::prose::split_long;
+use super::{Kind, Query};
+
+/// The most differing words that are listed for a group of errors.
+const IDS_MAX: usize = 40;
+
+/// Lines written by programs over time.
+pub(super) struct Log;
+
+impl Compressor for Log {
+    fn kind(&self) -> Kind {
+        Kind::Log
+    }
+
+    fn recognises(&self, sample: &str) -> u8 {
+        let lines: Vec<&str> = sample.lines().filter(|line| !line.trim().is_empty()).take(200).collect();
+        if lines.len() < 3 {
+            return 0;
+        }
+        let logged = lines.iter().filter(|line| begins_with_time(line) || has_severity(line)).count();
+        (logged * 95 / lines.len()).min(95) as u8
+    }
+
+    fn folds_repeats(&self) -> bool {
+        true
+    }
+
+    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
+        let spans = folded_lines(text);
+        let groups = Groups::of(text, &spans);
+        let answers = query.map(|query| query.relevance(spans.iter().map(|(span, _)| &text[span.clone()])));
+        let mut pieces = Vec::with_capacity(spans.len());
+        for (index, (span, repeats)) in spans.iter().enumerate() {
+            let line = &text[span.clone()];
+            let group = &groups.all[groups.of_line[index]];
+            let place = groups.place[index];
+            let mut worth = if place == 0 {
+                50.0 + if group.is_error { 10.0 } else { 0.0 } + 1.0 / group.count as f64 - line.len() as f64 / 1_600.0
+            } else {
+                1.0 / (place as f64 + 1.0)
+            };
+            if line.trim().is_empty() {
+                worth = -1.0;
+            }
+            if let (Some(answers), Some(query)) = (&answers, query) {
+                let named = if query.names_something_in(line) { 200.0 } else { 0.0 };
+                worth += 60.0 * answers[index] + named;
+            }
+            let mut piece = Piece::of(text, span.clone(), worth);
+            let note = if place == 0 { group.note(*repeats) } else { repeats_note(*repeats) };
+            if !note.is_empty() {
+                let end = if line.ends_with('\n') { "\n" } else { "" };
+                piece.text = Cow::Owned(format!("{}{note}{end}", first_line(line)));
+            }
+            pieces.extend(split_piece(text, piece));
+        }
+        Draft::of_lines(pieces)
+    }
+}
+
+/// Cuts a piece of one overlong line at blanks.
+pub(super) fn split_piece<'a>(text: &'a str, piece: Piece<'a>) -> Vec<Piece<'a>> {
+    let parts = if matches!(piece.text, Cow::Borrowed(_)) { split_long(text, piece.span.clone()) } else { Vec::new() };
+    if parts.len() < 2 {
+        return vec![piece];
+    }
+    let worth = |index: usize| piece.worth - index as f64 * 1e-3;
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, span)| Piece { needs: piece.needs, ..Piece::of(text, span, worth(index)) })
+        .collect()
+}
+
+/// The lines of a text; a run of equal lines is one span, with how often the line is there.
+pub(super) fn folded_lines(text: &str) -> Vec<(Range<usize>, usize)> {
+    let mut folded: Vec<(Range<usize>, usize)> = Vec::new();
+    for span in spans(text) {
+        let line = text[span.clone()].trim_end_matches('\n');
+        if let Some((last, count)) = folded.last_mut()
+            && !line.is_empty()
+            && first_line(&text[last.clone()]) == line
+        {
+            last.end = span.end;
+            *count += 1;
+        } else {
+            folded.push((span, 1));
+        }
+    }
+    folded
+}
+
+pub(super) fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or("")
+}
+
+pub(super) fn repeats_note(repeats: usize) -> String {
+    if repeats > 1 { format!(" [x{repeats}]") } else { String::new() }
+}
+
+struct Group<'a> {
+    count: usize,
+    is_error: bool,
+    ids: Vec<&'a str>,
+}
+
+impl Group<'_> {
+    /// What is said after the line that stands for the group.
+    fn note(&self, repeats: usize) -> String {
+        if self.count == repeats {
+            return repeats_note(repeats);
+        }
+        let ids = if self.ids.is_empty() { String::new() } else { format!(": {}", self.ids.join(" ")) };
+        format!(" [x{} alike{ids}]", self.count)
+    }
+}
+
+struct Groups<'a> {
+    all: Vec<Group<'a>>,
+    of_line: Vec<usize>,
+    /// How many lines of its group come before each line.
+    place: Vec<usize>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(text: &'a str, lines: &[(Range<usize>, usize)]) -> Self {
+        let mut known: HashMap<u64, usize> = HashMap::new();
+        let mut groups = Self { all: Vec::new(), of_line: Vec::new(), place: Vec::new() };
+        let mut seen: Vec<usize> = Vec::new();
+        for (span, repeats) in lines {
+            let line = first_line(&text[span.clone()]);
+            let index = *known.entry(template(line)).or_insert_with(|| {
+                groups.all.push(Group { count: 0, is_error: tells_of_an_error(line), ids: Vec::new() });
+                seen.push(0);
+                groups.all.len() - 1
+            });
+            let group = &mut groups.all[index];
+            group.count += repeats;
+            if group.is_error && seen[index] > 0 {
+                note_ids(line, &mut group.ids);
+            }
+            groups.of_line.push(index);
+            groups.place.push(seen[index]);
+            seen[index] += 1;
+        }
+        groups
+    }
+}
+
+/// Words with a digit that are neither short numbers nor times: addresses, ids, paths.
+fn note_ids<'a>(line: &'a str, ids: &mut Vec<&'a str>) {
+    let words = line.split(|c: char| c.is_whitespace() || "=,;()[]{}<>\"'".contains(c));
+    for word in words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/')) {
+        let is_id = word.len() >= 6
+            && word.len() <= 64
+            && word.contains(|c: char| c.is_ascii_digit())
+            && !is_time(word)
+            && (word.contains(|c: char| c.is_ascii_alphabetic() || "./_".contains(c)));
+        if is_id && ids.len() < IDS_MAX && !ids.contains(&word) {
+            ids.push(word);
+        }
+    }
+}
+
+fn is_time(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let signs = word.bytes().filter(|byte| b":-.,/TZ+".contains(byte)).count();
+    digits + signs == word.len() && digits >= 4 && (word.contains(':') || word.matches('-').count() == 2)
+}
+
+/// The hash of a line with its variable parts masked.
+pub(super) fn template(line: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        if matches!(first, '"' | '\'')
+            && let Some(inner) = rest[1..].find(first)
+        {
+            0_u8.hash(&mut hasher);
+            rest = &rest[inner + 2..];
+            continue;
+        }
+        let is_sign = |c: char| c.is_whitespace() || "=,:;()[]{}<>\"'|".contains(c);
+        let end = rest.find(is_sign).unwrap_or(rest.len());
+        if end == 0 {
+            // Runs of blanks differ where columns are aligned.
+            let blank = first.is_whitespace();
+            (if blank { ' ' } else { first }).hash(&mut hasher);
+            rest = if blank { rest.trim_start() } else { &rest[first.len_utf8()..] };
+            continue;
+        }
+        let word = &rest[..end];
+        if word.bytes().any(|byte| byte.is_ascii_digit() || byte == b'/') || is_hex(word) {
+            0_u8.hash(&mut hasher);
+        } else {
+            word.hash(&mut hasher);
+        }
+        rest = &rest[end..];
+    }
+    hasher.finish()
+}
+
+fn is_hex(word: &str) -> bool {
+    word.len() >= 6 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a line tells that something went wrong.
+pub(super) fn tells_of_an_error(line: &str) -> bool {
+    const SIGNS: &[&str] = &[
+        "error", "fail", "fatal", "panic", "exception", "critical", "traceback", "denied", "refused", "timeout",
+        "timed out", "abort", "cannot", "unable", "invalid", "corrupt", "killed", "segfault", "unreachable",
+    ];
+    let lower = line.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| lower.contains(sign))
+        && !["0 errors", "0 failed", "no error", "without error"].iter().any(|fine| lower.contains(fine))
+}
+
+fn begins_with_time(line: &str) -> bool {
+    let start = line.trim_start_matches(['[', '(', '"', '<']);
+    let head = &start[..start.floor_char_boundary(32)];
+    let digits = head.bytes().filter(u8::is_ascii_digit).count();
+    let begins = head.starts_with(|c: char| c.is_ascii_digit());
+    let clock = head.as_bytes().windows(5).any(|five| {
+        five[2] == b':' && [0, 1, 3, 4].iter().all(|index| five[*index].is_ascii_digit())
+    });
+    (clock && digits >= 4 && (begins || head.split_whitespace().next().is_some_and(|word| word.len() <= 4)))
+        || (begins && digits >= 10)
+}
+
+fn has_severity(line: &str) -> bool {
+    let head = &line[..line.floor_char_boundary(80)];
+    head.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| matches!(word, "INFO" | "WARN" | "WARNING" | "ERROR" | "DEBUG" | "TRACE" | "FATAL" | "NOTICE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_differ_in_values_are_alike() {
+        for (one, other) in [
+            ("12:00:01 request 17 from 10.0.0.1 took 5ms", "12:00:09 request 9 from 10.9.8.7 took 812ms"),
+            ("open \"a b\" failed", "open \"other file\" failed"),
+            ("read /var/log/x done", "read /etc/passwd done"),
+        ] {
+            assert_eq!(template(one), template(other), "{one} / {other}");
+        }
+        assert_ne!(template("started worker 1"), template("stopped worker 1"));
+    }
+
+    #[test]
+    fn logs_are_recognised() {
+        let log = "2026-01-02T10:00:00Z INFO started\n2026-01-02T10:00:01Z WARN slow\nJan  2 10:00:02 host sshd: x\n";
+        assert!(Log.recognises(log) > 80);
+        assert!(Log.recognises("Some prose.\nIn a few lines.\nWithout any time.\n") < 20);
+    }
+
+    #[test]
+    fn a_group_of_errors_lists_what_differs() {
+        let text = "10:00:00 error: peer 10.0.0.1 refused\n10:00:01 ok\n10:00:02 error: peer 10.0.0.2 refused\n";
+        let draft = Log.draft(text, None);
+        assert_eq!(draft.pieces[0].text, "10:00:00 error: peer 10.0.0.1 refused [x2 alike: 10.0.0.2]\n");
+        assert!(draft.pieces[0].worth > draft.pieces[1].worth && draft.pieces[1].worth > draft.pieces[2].worth);
+    }
+}
