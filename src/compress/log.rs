@@ -221,8 +221,25 @@ fn is_hex(word: &str) -> bool {
 /// Whether a line tells that something went wrong.
 pub(super) fn tells_of_an_error(line: &str) -> bool {
     const SIGNS: &[&str] = &[
-        "error", "fail", "fatal", "panic", "exception", "critical", "traceback", "denied", "refused", "timeout",
-        "timed out", "abort", "cannot", "unable", "invalid", "corrupt", "killed", "segfault", "unreachable",
+        "error",
+        "fail",
+        "fatal",
+        "panic",
+        "exception",
+        "critical",
+        "traceback",
+        "denied",
+        "refused",
+        "timeout",
+        "timed out",
+        "abort",
+        "cannot",
+        "unable",
+        "invalid",
+        "corrupt",
+        "killed",
+        "segfault",
+        "unreachable",
     ];
     let lower = line.to_ascii_lowercase();
     SIGNS.iter().any(|sign| lower.contains(sign))
@@ -234,9 +251,10 @@ fn begins_with_time(line: &str) -> bool {
     let head = &start[..start.floor_char_boundary(32)];
     let digits = head.bytes().filter(u8::is_ascii_digit).count();
     let begins = head.starts_with(|c: char| c.is_ascii_digit());
-    let clock = head.as_bytes().windows(5).any(|five| {
-        five[2] == b':' && [0, 1, 3, 4].iter().all(|index| five[*index].is_ascii_digit())
-    });
+    let clock = head
+        .as_bytes()
+        .windows(5)
+        .any(|five| five[2] == b':' && [0, 1, 3, 4].iter().all(|index| five[*index].is_ascii_digit()));
     (clock && digits >= 4 && (begins || head.split_whitespace().next().is_some_and(|word| word.len() <= 4)))
         || (begins && digits >= 10)
 }

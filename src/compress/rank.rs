@@ -62,7 +62,8 @@ impl Query {
     /// Whether one of the query's identifiers is this path of names joined by dots, or its end.
     pub fn is_about(&self, path: &str) -> bool {
         self.identifiers.iter().any(|identifier| {
-            path.strip_suffix(identifier.trim_start_matches('.')).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            path.strip_suffix(identifier.trim_start_matches('.'))
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
     }
 

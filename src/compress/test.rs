@@ -32,7 +32,8 @@ impl Compressor for Test {
             "could not compile `",
             "<testsuite",
         ];
-        const LIKELY: &[&str] = &["\nrunning ", "\nerror[E", "\nwarning: ", "\n   Compiling ", "\nok ", "\nnot ok ", "\nRan "];
+        const LIKELY: &[&str] =
+            &["\nrunning ", "\nerror[E", "\nwarning: ", "\n   Compiling ", "\nok ", "\nnot ok ", "\nRan "];
         let count = |signs: &[&str]| signs.iter().filter(|sign| sample.contains(*sign)).count();
         let lines = sample.lines().filter(|line| !line.trim().is_empty()).take(400).count().max(1);
         let passes = sample.lines().take(400).filter(|line| is_pass(line)).count();
@@ -92,9 +93,33 @@ fn score(line: &str) -> f64 {
         return 0.05;
     }
     let failing = starts(&[
-        "E   ", "error[", "error:", "error ", "Error: ", "FAILED ", "FAIL ", "FAIL:", "ERROR ", "ERROR:", "--- FAIL", "not ok ",
-        "panicked at", "assertion ", "AssertionError", "assert ", "--> ", "left:", "right:", "✗", "✖", "● ", "Expected",
-        "Received", "expected:", "actual:", "thread '",
+        "E   ",
+        "error[",
+        "error:",
+        "error ",
+        "Error: ",
+        "FAILED ",
+        "FAIL ",
+        "FAIL:",
+        "ERROR ",
+        "ERROR:",
+        "--- FAIL",
+        "not ok ",
+        "panicked at",
+        "assertion ",
+        "AssertionError",
+        "assert ",
+        "--> ",
+        "left:",
+        "right:",
+        "✗",
+        "✖",
+        "● ",
+        "Expected",
+        "Received",
+        "expected:",
+        "actual:",
+        "thread '",
     ]) || trimmed.contains("panicked at")
         || trimmed.contains("AssertionError")
         || trimmed.ends_with("... FAILED")
@@ -107,7 +132,8 @@ fn score(line: &str) -> f64 {
     }
     // Exceptions by name: `ValueError: bad`, `java.io.IOException: gone`.
     let head = trimmed.split([':', ' ']).next().unwrap_or("");
-    if (head.ends_with("Error") || head.ends_with("Exception") || head.ends_with("Panic")) && trimmed.len() > head.len() {
+    if (head.ends_with("Error") || head.ends_with("Exception") || head.ends_with("Panic")) && trimmed.len() > head.len()
+    {
         return 8.0;
     }
     if has_place(trimmed) {
@@ -117,7 +143,16 @@ fn score(line: &str) -> f64 {
     if ["fail", "error", "panic", "exception", "abort", "timed out", "killed"].iter().any(|sign| lower.contains(sign)) {
         return 5.0;
     }
-    if starts(&["Compiling ", "Downloading ", "Downloaded ", "Checking ", "Fresh ", "Running ", "Finished ", "Doc-tests "]) {
+    if starts(&[
+        "Compiling ",
+        "Downloading ",
+        "Downloaded ",
+        "Checking ",
+        "Fresh ",
+        "Running ",
+        "Finished ",
+        "Doc-tests ",
+    ]) {
         return 0.03;
     }
     0.3
@@ -147,7 +182,9 @@ fn is_pass(line: &str) -> bool {
         || line.ends_with(" ... ok")
         || line.ends_with(" PASSED")
         || (line.contains(" PASSED ") && line.ends_with("%]"))
-        || ["ok ", "✓ ", "✔ ", "√ ", "PASS ", "--- PASS", "=== RUN", "PASSED "].iter().any(|sign| line.starts_with(sign))
+        || ["ok ", "✓ ", "✔ ", "√ ", "PASS ", "--- PASS", "=== RUN", "PASSED "]
+            .iter()
+            .any(|sign| line.starts_with(sign))
 }
 
 /// Whether a line names a place in a file: `src/x.rs:12`, `File "x.py", line 12`, `(x.js:3:1)`.
@@ -160,7 +197,8 @@ fn has_place(line: &str) -> bool {
         let after = rest[at + 1..].as_bytes().first().is_some_and(u8::is_ascii_digit);
         let word = rest[..at].rsplit(|c: char| c.is_whitespace() || "(\"'[".contains(c)).next().unwrap_or("");
         let extension = word.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let is_name = !extension.is_empty() && extension.len() <= 5 && extension.bytes().all(|b| b.is_ascii_alphabetic());
+        let is_name =
+            !extension.is_empty() && extension.len() <= 5 && extension.bytes().all(|b| b.is_ascii_alphabetic());
         if after && is_name {
             return true;
         }

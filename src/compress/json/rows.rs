@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Query;
 use super::super::draft::{Draft, Piece};
-use super::super::log::{template, tells_of_an_error};
+use super::super::log::{tells_of_an_error, template};
 use super::scan::{Document, Shape};
 
 /// Fewer rows than this stay JSON.
@@ -65,7 +65,14 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         }
         *place += 1;
         let end = if index == last { text.len() } else { *end };
-        pieces.push(Piece { span: begin..end, text: Cow::Owned(line), close: "", worth, mandatory: false, needs: None });
+        pieces.push(Piece {
+            span: begin..end,
+            text: Cow::Owned(line),
+            close: "",
+            worth,
+            mandatory: false,
+            needs: None,
+        });
         begin = end;
     }
     Some(Draft::of_lines(pieces))
@@ -163,7 +170,8 @@ impl<'a> Rows<'a> {
     fn header(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|name| name.trim_matches('"')).collect();
         let constants: Vec<String> = self.constants.iter().map(|(name, value)| format!("{name}:{value}")).collect();
-        let every = if constants.is_empty() { String::new() } else { format!("; every row has {{{}}}", constants.join(",")) };
+        let every =
+            if constants.is_empty() { String::new() } else { format!("; every row has {{{}}}", constants.join(",")) };
         format!(
             "[not JSON any more: {} rows as a table{every}; cells that could be misread are JSON]\n{}\n",
             self.rows.len(),

@@ -1,13 +1,13 @@
 //! A nested document: leaves are kept or cut, and what is written is JSON again.
 
-use std::collections::{HashMap, HashSet};
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece};
 use super::super::log::tells_of_an_error;
 use super::super::marks::Marks;
-use super::super::Query;
 use super::scan::{Document, Shape, without_blanks};
 use crate::base::thousands;
 
@@ -118,7 +118,14 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn long_string(&mut self, span: Range<usize>, prefix: &str, parent: Option<usize>, key: Option<String>, path: &str) {
+    fn long_string(
+        &mut self,
+        span: Range<usize>,
+        prefix: &str,
+        parent: Option<usize>,
+        key: Option<String>,
+        path: &str,
+    ) {
         let first = self.pieces.len();
         let mut start = span.start;
         for end in string_cuts(&self.text[span.clone()]).into_iter().map(|end| span.start + end).chain([span.end]) {
@@ -185,7 +192,8 @@ fn string_cuts(string: &str) -> Vec<usize> {
 /// Says what each leaf is worth: new values before repeated ones, short before long, what answers
 /// the query before everything.
 fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree, paths: &[String], query: Option<&Query>) {
-    let passages: Vec<String> = pieces.iter().zip(paths).map(|(piece, path)| format!("{path} {}", piece.text)).collect();
+    let passages: Vec<String> =
+        pieces.iter().zip(paths).map(|(piece, path)| format!("{path} {}", piece.text)).collect();
     let answers = query.map(|query| query.relevance(passages.iter().map(String::as_str)));
     let mut seen: HashSet<String> = HashSet::new();
     let mut per_path: HashMap<&str, usize> = HashMap::new();
