@@ -1,1 +1,127 @@
-//! Remembering and recalling: redaction, the words of the index, ranking, superseding, forgetting.
+//! Remembering and recalling.
+//!
+//! The door is [`Memories`], a service over two stores: the project's, and the user's own, which
+//! holds the memories of [`Scope::User`](crate::store::Scope) and is shared by all projects. What
+//! words mean is decided here and not in the stores: terms ([`terms`]), ranking ([`rank`]), secrets
+//! ([`redact`]). Recalled text is data with a source, never an instruction.
+//!
+//! | method | in | out |
+//! | --- | --- | --- |
+//! | `remember(Vec<Draft>)` | 1 to 1,000 drafts | `Vec<Remembered>` in the same order |
+//! | `recall(&RecallRequest)` | query, filter, limit | [`Recollection`], best first; `keep_within` makes it fit |
+//! | `get(&[MemoryId])` | ids | `Vec<Memory>` as stored, secrets redacted |
+//! | `update(&MemoryId, Update)` | new text or fields | [`Updated`] |
+//! | `forget(&ForgetRequest)` | ids or a filter | [`Forgetting`] |
+//! | `keep_episode(Episode)` | the outcome of a run | its id |
+//! | `examples(&Name, &str, Budget)` | agent and task | `Vec<Recalled>`, within the budget |
+
+mod episode;
+mod forget;
+mod rank;
+mod recall;
+mod redact;
+mod remember;
+mod terms;
+mod update;
+
+use std::sync::Arc;
+
+pub use episode::Episode;
+pub use forget::{ForgetRequest, Forgetting, Gone};
+pub use recall::{RecallRequest, Recalled, Recollection};
+pub use redact::{Redacted, redact};
+pub use remember::{Draft, MEMORIES_MAX, Outcome, Remembered, TEXT_BYTES_MAX};
+pub use update::{Update, Updated};
+
+pub use rank::ScorePart;
+
+use crate::base::{Clock, MemoryId};
+use crate::store::{Memory, Scope, Store, StoreError};
+
+/// Remembers and recalls.
+#[derive(Clone)]
+pub struct Memories {
+    project: Arc<dyn Store>,
+    user: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Memories {
+    /// Returns the service over the project's store and the user's own.
+    ///
+    /// A store opens its file at the first use, so the user's costs nothing until it is asked.
+    pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { project, user, clock }
+    }
+
+    /// Returns the memories of these ids, history included, in the order asked; unknown ids are
+    /// left out. Secrets that were stored before a pattern was known are redacted.
+    pub async fn get(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, MemoryError> {
+        let mut found = self.project.memories(ids).await?;
+        if found.len() < ids.len() {
+            found.extend(self.user.memories(ids).await?);
+            let place = |memory: &Memory| ids.iter().position(|id| *id == memory.content.id);
+            found.sort_by_key(place);
+            found.dedup_by(|one, other| one.content.id == other.content.id);
+        }
+        for memory in &mut found {
+            memory.content.text = redact(&memory.content.text).0;
+        }
+        Ok(found)
+    }
+
+    /// The store that keeps memories of a scope.
+    fn store_of(&self, scope: Scope) -> &Arc<dyn Store> {
+        match scope {
+            Scope::User => &self.user,
+            Scope::Project | Scope::Session | Scope::Agent => &self.project,
+        }
+    }
+
+    /// The memory of this id and the store that has it.
+    async fn find(&self, id: &MemoryId) -> Result<(&Arc<dyn Store>, Memory), MemoryError> {
+        for store in [&self.project, &self.user] {
+            if let Some(memory) = store.memories(std::slice::from_ref(id)).await?.pop() {
+                return Ok((store, memory));
+            }
+        }
+        Err(MemoryError::Unknown { id: id.clone() })
+    }
+}
+
+/// What can go wrong with memories.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Too many, or none.
+    #[error("{given} memories in one call: expected 1 to {MEMORIES_MAX}")]
+    Count {
+        /// How many were given.
+        given: usize,
+    },
+    /// There is no such memory.
+    #[error("there is no memory {id}")]
+    Unknown {
+        /// The id asked for.
+        id: MemoryId,
+    },
+    /// The memory was superseded or forgotten, so its text cannot be changed.
+    #[error("{id} is not current: {reason}")]
+    NotCurrent {
+        /// The id asked for.
+        id: MemoryId,
+        /// What became of it.
+        reason: String,
+    },
+    /// A text or a field cannot be kept.
+    #[error("the memory cannot be kept: {reason}")]
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Forgetting by a filter that restricts nothing would forget everything.
+    #[error("nothing says what to forget: name ids, or a filter that restricts something")]
+    EmptyFilter,
+}

@@ -127,6 +127,7 @@ impl Store for InMemoryStore {
                 (content.source, content.topic_key) = (None, None);
                 content.tags.clear();
                 content.terms.clear();
+                content.length = 0;
                 content.metadata = "{}".to_owned();
             }
             for list in state.postings.values_mut() {
@@ -357,8 +358,7 @@ impl State {
 
     fn reindex(&mut self, number: u32) {
         let memory = &self.memories[number as usize];
-        let length = u32::try_from(memory.content.terms.len()).unwrap_or(u32::MAX);
-        Arc::make_mut(&mut self.index).put(number, memory, length);
+        Arc::make_mut(&mut self.index).put(number, memory);
     }
 
     /// The memory as others see it: what was forgotten has no text.

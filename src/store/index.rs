@@ -38,7 +38,7 @@ pub struct Entry {
     pub order: i64,
     /// When it happened, in microseconds.
     pub occurred_at: i64,
-    /// Its length in terms.
+    /// Its length in ranking.
     pub length: u32,
     /// From 0 to 1.
     pub importance: f32,
@@ -91,7 +91,7 @@ pub struct Matches {
 
 impl Index {
     /// Takes in a memory as it is now under the number that the store gave it.
-    pub(super) fn put(&mut self, number: u32, memory: &Memory, length: u32) {
+    pub(super) fn put(&mut self, number: u32, memory: &Memory) {
         let content = &memory.content;
         let mut tags = content.tags.clone();
         tags.sort();
@@ -109,7 +109,7 @@ impl Index {
             actor: self.actors.number(content.actor.as_deref().map(str::to_lowercase).as_deref()),
             order: memory.order,
             occurred_at: content.occurred_at.as_microsecond(),
-            length,
+            length: content.length,
             importance: content.importance as f32,
         };
         let place = number as usize;

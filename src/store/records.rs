@@ -86,6 +86,8 @@ pub struct NewMemory {
     /// The words of text, actor and date as the index keeps them, in order, repeats included. A
     /// term has no blank, no control character and no ASCII capital.
     pub terms: Vec<String>,
+    /// Its length in ranking: how many of the terms count.
+    pub length: u32,
     /// Identifies the content within its scope: equal digests are duplicates.
     pub digest: String,
     /// What it is about.

@@ -3,6 +3,7 @@
 mod agents;
 mod compress_properties;
 mod config;
+mod memory;
 mod sandbox;
 mod store_contract;
 mod texts;

@@ -61,6 +61,7 @@ pub fn memory(text: &str) -> NewMemory {
         id: MemoryId::generate(at(0)),
         text: text.to_owned(),
         terms: text.split_whitespace().map(str::to_lowercase).collect(),
+        length: text.split_whitespace().count() as u32,
         digest: text.to_owned(),
         kind: MemoryKind::Note,
         scope: Scope::Project,

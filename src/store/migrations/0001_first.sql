@@ -23,7 +23,7 @@ CREATE TABLE memories (
   superseded_at INTEGER,
   forgotten_at  INTEGER,
   purged        INTEGER NOT NULL DEFAULT 0,
-  length        INTEGER NOT NULL      -- in terms
+  length        INTEGER NOT NULL      -- in ranking
 );
 CREATE UNIQUE INDEX memories_revision ON memories (revision);
 CREATE INDEX memories_digest ON memories (digest);

@@ -180,11 +180,11 @@ impl Follower {
             .prepare_cached(&format!("SELECT {COLUMNS} FROM memories m WHERE m.revision > ? ORDER BY m.revision"))?;
         let mut rows = statement.query([followed.revision])?;
         while let Some(row) = rows.next()? {
-            let (number, length) = (row.get(0)?, row.get("length")?);
+            let number = row.get(0)?;
             let memory = without_text(row)?;
             followed.revision = row.get(1)?;
             // Copies the index only while an earlier recall still reads it.
-            Arc::make_mut(&mut followed.index).put(number, &memory, length);
+            Arc::make_mut(&mut followed.index).put(number, &memory);
         }
         Ok(followed.index.clone())
     }
@@ -274,7 +274,7 @@ fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, plac
             new.expires_at.map(micros),
             new.topic_key,
             old.map(MemoryId::as_str),
-            new.terms.len() as i64,
+            new.length,
         ])?;
     let number = connection.last_insert_rowid();
     let terms = new.terms.join(" ");
@@ -322,6 +322,7 @@ fn without_text(row: &Row<'_>) -> rusqlite::Result<Memory> {
         id: parsed(row, 2)?,
         text: String::new(),
         terms: Vec::new(),
+        length: row.get(21)?,
         digest: row.get(3)?,
         kind: word(row, 4, MemoryKind::of_word)?,
         scope: word(row, 5, Scope::of_word)?,

@@ -1,0 +1,320 @@
+//! Finding what was remembered.
+
+use std::collections::HashSet;
+
+use super::rank::{self, Ranked, ScorePart};
+use super::redact::{Redacted, redact};
+use super::{Memories, MemoryError, terms};
+use crate::base::MemoryId;
+use crate::store::{Matches, Memory, MemoryFilter, Scope, Store};
+
+/// The most memories in one answer.
+pub const LIMIT_MAX: usize = 1_000;
+/// The most neighbours on each side.
+pub const NEIGHBOURS_MAX: usize = 20;
+
+/// What to recall.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RecallRequest {
+    /// What is looked for, in any words; when empty, the newest memories are returned.
+    pub query: String,
+    /// How many memories at most, neighbours not counted.
+    pub limit: usize,
+    /// How many of the best are skipped, for paging.
+    pub offset: usize,
+    /// Which memories count; applied before ranking. No scopes: project and user, and those of the
+    /// named session and agent.
+    pub filter: MemoryFilter,
+    /// How many memories before and after each one in its session come along.
+    pub neighbours: usize,
+}
+
+/// A recalled memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recalled {
+    /// The memory, secrets redacted. Its text is data from its source, not an instruction.
+    pub memory: Memory,
+    /// How well it answers; only order and differences mean something. 0 for neighbours and lists.
+    pub score: f64,
+    /// The parts whose sum is the score.
+    pub parts: Vec<ScorePart>,
+    /// The recalled memory beside which it stands in the session, if it came along as a neighbour.
+    pub neighbour_of: Option<MemoryId>,
+    /// Secrets that were stored before their pattern was known, and are replaced now.
+    pub redacted: Vec<Redacted>,
+}
+
+/// What was recalled.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recollection {
+    /// Best first, each followed by its neighbours.
+    pub memories: Vec<Recalled>,
+    /// How many more were found that are not here.
+    pub more: usize,
+    /// The scopes that were searched.
+    pub searched: Vec<Scope>,
+    /// How many memories pass the filter.
+    pub passing: usize,
+    /// What the caller should know, above all why there is nothing.
+    pub notes: Vec<String>,
+}
+
+impl Recollection {
+    /// Keeps what fits a limit: in order, those whose `size` fits what is left of `limit`; then, as
+    /// sizes may not simply add up, drops from the end until `fits` holds for the whole. What was
+    /// dropped is counted in `more`. Ends at nothing when even that does not fit.
+    pub fn keep_within(
+        &mut self,
+        limit: usize,
+        size: &dyn Fn(&Recalled) -> usize,
+        fits: &dyn Fn(&Self) -> bool,
+    ) {
+        let mut left = limit;
+        let mut dropped: HashSet<MemoryId> = HashSet::new();
+        let mut gone = 0;
+        self.memories.retain(|recalled| {
+            // A neighbour without the memory it belongs to says nothing.
+            let orphan = recalled.neighbour_of.as_ref().is_some_and(|id| dropped.contains(id));
+            let size = if orphan { usize::MAX } else { size(recalled) };
+            if size <= left {
+                left -= size;
+                return true;
+            }
+            if recalled.neighbour_of.is_none() {
+                dropped.insert(recalled.memory.content.id.clone());
+                gone += 1;
+            }
+            false
+        });
+        self.more += gone;
+        while !fits(self) {
+            let Some(last) = self.memories.pop() else { return };
+            self.more += usize::from(last.neighbour_of.is_none());
+        }
+    }
+}
+
+impl Memories {
+    /// Finds memories, best first. The same query over the same memories gives the same answer;
+    /// ties are in the order of ids.
+    pub async fn recall(&self, request: &RecallRequest) -> Result<Recollection, MemoryError> {
+        let searched = scopes_searched(&request.filter);
+        let mut sources: Vec<(&dyn Store, MemoryFilter)> = Vec::new();
+        for (store, of_user) in [(&self.project, false), (&self.user, true)] {
+            let scopes: Vec<Scope> =
+                searched.iter().copied().filter(|scope| (*scope == Scope::User) == of_user).collect();
+            if !scopes.is_empty() {
+                let now = request.filter.now.or(Some(self.clock.now()));
+                sources.push((store.as_ref(), MemoryFilter { scopes, now, ..request.filter.clone() }));
+            }
+        }
+        let terms = terms::of_query(&request.query);
+        let wanted = request.limit.min(LIMIT_MAX);
+        let mut found = if terms.is_empty() {
+            newest(&sources, request.offset, wanted).await?
+        } else {
+            best(&sources, &terms, &request.query, request.offset, wanted).await?
+        };
+        if request.neighbours > 0 {
+            let neighbours = request.neighbours.min(NEIGHBOURS_MAX);
+            found.memories = with_neighbours(&sources, found.memories, neighbours).await?;
+        }
+        found.searched = searched;
+        self.explain_emptiness(&mut found, request).await?;
+        Ok(found)
+    }
+
+    /// Says why nothing was found, instead of an empty success.
+    async fn explain_emptiness(&self, found: &mut Recollection, request: &RecallRequest) -> Result<(), MemoryError> {
+        if !found.memories.is_empty() {
+            return Ok(());
+        }
+        let scopes = found.searched.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        let note = if found.passing > 0 && request.offset > 0 {
+            format!("there are no more memories after the first {}", request.offset)
+        } else if found.passing > 0 {
+            format!("none of the {} memories that pass the filters shares a word with the query", found.passing)
+        } else {
+            let held = self.project.status().await?.memories + self.user.status().await?.memories;
+            if held == 0 {
+                "nothing has been remembered yet".to_owned()
+            } else {
+                format!("the filters excluded everything: none of {held} memories passes them (scopes searched: {scopes})")
+            }
+        };
+        found.notes.push(note);
+        Ok(())
+    }
+}
+
+/// The scopes that a filter reaches: memories of a session or an agent only when it is named.
+fn scopes_searched(filter: &MemoryFilter) -> Vec<Scope> {
+    if !filter.scopes.is_empty() {
+        return filter.scopes.clone();
+    }
+    let mut scopes = vec![Scope::Project, Scope::User];
+    scopes.extend(filter.session_id.as_ref().map(|_| Scope::Session));
+    scopes.extend(filter.agent.as_ref().map(|_| Scope::Agent));
+    scopes
+}
+
+type Source<'a> = (&'a dyn Store, MemoryFilter);
+
+async fn newest(sources: &[Source<'_>], offset: usize, limit: usize) -> Result<Recollection, MemoryError> {
+    let mut memories = Vec::new();
+    let mut passing = 0;
+    for (store, filter) in sources {
+        passing += store.match_terms(&[], filter).await?.passing.len();
+        memories.extend(store.list_memories(filter, offset.saturating_add(limit), 0).await?);
+    }
+    let newest_first = |memory: &Memory| (memory.content.occurred_at, memory.content.id.clone());
+    memories.sort_by_cached_key(|memory| std::cmp::Reverse(newest_first(memory)));
+    let memories: Vec<Recalled> =
+        memories.into_iter().skip(offset).take(limit).map(|memory| recalled(memory, 0.0, Vec::new(), None)).collect();
+    let more = passing.saturating_sub(offset).saturating_sub(memories.len());
+    Ok(Recollection { memories, more, passing, ..Recollection::default() })
+}
+
+async fn best(
+    sources: &[Source<'_>],
+    terms: &[String],
+    query: &str,
+    offset: usize,
+    limit: usize,
+) -> Result<Recollection, MemoryError> {
+    let mut matches: Vec<Matches> = Vec::with_capacity(sources.len());
+    for (store, filter) in sources {
+        matches.push(store.match_terms(terms, filter).await?);
+    }
+    let passing = matches.iter().map(|one| one.passing.len()).sum();
+    // Some more than asked for, because near duplicates fall out.
+    let pool = offset.saturating_add(limit).saturating_mul(5) / 4 + 10;
+    let (ranked, total, ids) = {
+        let query = query.to_owned();
+        let rank = move || {
+            let (ranked, total) = rank::rank(&matches, &query, pool);
+            let id = |one: &Ranked| matches[one.source].index.entry(one.number).id();
+            let ids: Vec<MemoryId> = ranked.iter().map(id).collect();
+            (ranked, total, ids)
+        };
+        tokio::task::spawn_blocking(rank).await.expect("ranking does not panic")
+    };
+    let mut of_source: Vec<std::vec::IntoIter<Memory>> = Vec::with_capacity(sources.len());
+    for (source, (store, _)) in sources.iter().enumerate() {
+        let own: Vec<MemoryId> =
+            ranked.iter().zip(&ids).filter(|(one, _)| one.source == source).map(|(_, id)| id.clone()).collect();
+        of_source.push(store.memories(&own).await?.into_iter());
+    }
+    let mut distinct = Distinct::default();
+    let mut memories = Vec::new();
+    let mut repeated = 0;
+    for (one, id) in ranked.into_iter().zip(ids) {
+        let Some(memory) = of_source[one.source].next() else { continue };
+        debug_assert_eq!(memory.content.id, id);
+        if memory.forgotten_at.is_some() {
+            continue;
+        }
+        if !distinct.is_new(&memory) {
+            repeated += 1;
+            continue;
+        }
+        memories.push(recalled(memory, one.score, one.parts, None));
+    }
+    let skipped = offset.min(memories.len());
+    memories.drain(..skipped);
+    memories.truncate(limit);
+    let more = total.saturating_sub(skipped + memories.len() + repeated);
+    Ok(Recollection { memories, more, passing, ..Recollection::default() })
+}
+
+/// Puts after each memory those around it in its session that are not there yet.
+async fn with_neighbours(
+    sources: &[Source<'_>],
+    memories: Vec<Recalled>,
+    count: usize,
+) -> Result<Vec<Recalled>, MemoryError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let mut present: HashSet<MemoryId> = memories.iter().map(|one| one.memory.content.id.clone()).collect();
+    let mut all = Vec::with_capacity(memories.len());
+    for one in memories {
+        let id = one.memory.content.id.clone();
+        let session = one.memory.content.session_id.clone();
+        let (order, scope) = (one.memory.order, one.memory.content.scope);
+        all.push(one);
+        let Some(session) = session else { continue };
+        for (store, filter) in sources.iter().filter(|(_, filter)| filter.scopes.contains(&scope)) {
+            for memory in store.session(&session, order.saturating_sub(count), order.saturating_add(count)).await? {
+                if belongs(&memory, filter) && present.insert(memory.content.id.clone()) {
+                    all.push(recalled(memory, 0.0, Vec::new(), Some(id.clone())));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a neighbour may be shown: it is current and of a scope that is searched. Filters on
+/// what it says, such as kind or actor, are for the memory that was found and not for its context.
+fn belongs(memory: &Memory, filter: &MemoryFilter) -> bool {
+    let content = &memory.content;
+    let current = match filter.as_of {
+        None => memory.superseded_at.is_none(),
+        Some(then) => content.created_at <= then && memory.superseded_at.is_none_or(|end| then < end),
+    };
+    let named = match content.scope {
+        Scope::Project | Scope::User => true,
+        Scope::Session => filter.session_id == content.session_id,
+        Scope::Agent => filter.agent == content.agent,
+    };
+    let now = filter.as_of.or(filter.now);
+    let lasts = content.expires_at.is_none_or(|end| now.is_none_or(|now| now < end));
+    current && named && lasts && memory.forgotten_at.is_none() && filter.scopes.contains(&content.scope)
+}
+
+fn recalled(mut memory: Memory, score: f64, parts: Vec<ScorePart>, neighbour_of: Option<MemoryId>) -> Recalled {
+    let (text, redacted) = redact(&memory.content.text);
+    memory.content.text = text;
+    Recalled { memory, score, parts, neighbour_of, redacted }
+}
+
+/// Remembers which texts were seen, to tell what says the same again.
+#[derive(Default)]
+struct Distinct {
+    texts: HashSet<String>,
+    words: Vec<HashSet<String>>,
+}
+
+impl Distinct {
+    /// Texts of fewer words are repeats only when they are equal.
+    const WORDS_MIN: usize = 8;
+    /// The share of common words from which two texts say the same.
+    const ALIKE: f64 = 0.9;
+
+    fn is_new(&mut self, memory: &Memory) -> bool {
+        let text = terms::normalized(&memory.content.text);
+        let words: HashSet<String> = text.split(' ').map(str::to_owned).collect();
+        if !text.is_empty() && !self.texts.insert(text) {
+            return false;
+        }
+        if words.len() < Self::WORDS_MIN {
+            return true;
+        }
+        if self.words.iter().any(|other| alike(&words, other)) {
+            return false;
+        }
+        self.words.push(words);
+        true
+    }
+}
+
+/// Whether two texts have nearly the same words, and exactly the same numbers.
+fn alike(one: &HashSet<String>, other: &HashSet<String>) -> bool {
+    let (shorter, longer) = (one.len().min(other.len()) as f64, one.len().max(other.len()) as f64);
+    if shorter < Distinct::ALIKE * longer {
+        return false;
+    }
+    let common = one.intersection(other).count();
+    let union = one.len() + other.len() - common;
+    let number = |word: &&String| word.bytes().any(|byte| byte.is_ascii_digit());
+    common as f64 >= Distinct::ALIKE * union as f64 && one.symmetric_difference(other).filter(number).count() == 0
+}

@@ -1,0 +1,276 @@
+//! Keeps secrets out of what is stored and out of what is recalled.
+//!
+//! Known shapes of keys are replaced wherever they stand; a value after `password =` and its like
+//! only when it looks random enough, because code and prose are full of such names. A replaced
+//! secret leaves `[redacted:KIND]`. Text between `<private>` and `</private>` is never stored.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex, RegexSet};
+
+/// How many secrets of a kind were replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// The kind, as it stands in the text: `github_token`, `private_key`, ...
+    pub kind: &'static str,
+    /// How many.
+    pub count: usize,
+}
+
+/// A kind of secret and its shape. Where the pattern has a group named `secret`, only that goes.
+const SHAPES: &[(&str, &str)] = &[
+    (
+        "private_key",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+    ),
+    ("private_key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{40,}"),
+    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    ("anthropic_key", r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
+    ("openai_key", r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    ("github_token", r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"),
+    ("gitlab_token", r"\bgl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_-]{20,}"),
+    ("slack_token", r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}"),
+    ("webhook", r"https://hooks\.slack\.com/(?P<secret>services/[A-Za-z0-9/]{20,})"),
+    ("webhook", r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?P<secret>webhooks/\d+/[A-Za-z0-9_-]{20,})"),
+    ("npm_token", r"\bnpm_[A-Za-z0-9]{30,}"),
+    ("pypi_token", r"\bpypi-[A-Za-z0-9_-]{40,}"),
+    ("crates_io_token", r"\bcio[A-Za-z0-9]{32}\b"),
+    ("docker_token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    ("aws_key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+    (
+        "aws_key",
+        r#"(?i)\baws_?(?:secret|session)[a-z_]*["']?\s*[=:]\s*["']?(?P<secret>[A-Za-z0-9/+]{40,}=*)"#,
+    ),
+    ("google_key", r"\bAIza[A-Za-z0-9_-]{35}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}"),
+    ("azure_key", r"(?i)\b(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{30,}=*)"),
+    ("stripe_key", r"\b(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
+    ("sendgrid_key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("twilio_key", r"\bSK[0-9a-f]{32}\b"),
+    ("telegram_token", r"\b\d{8,10}:[A-Za-z0-9_-]{35}\b"),
+    (
+        "service_token",
+        r"\b(?:hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|dop_v1_[0-9a-f]{60,}|hvs\.[A-Za-z0-9_-]{24,}|shp(?:at|ca|pa|ss)_[0-9a-f]{32}|lin_api_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|figd_[A-Za-z0-9_-]{30,})",
+    ),
+    (
+        "authorization",
+        r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)",
+    ),
+    ("connection_password", r#"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@"#),
+    (
+        ASSIGNED,
+        r#"(?i)\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|secret|api_?-?key|access_?-?key|auth_?-?key|token|credential)[a-z0-9_-]*["'`]?\s*(?:=>|:=|[=:])\s*["'`]?(?P<secret>[^\s"'`,;<>(){}\[\]]{6,})"#,
+    ),
+];
+
+/// A value that was given a telling name.
+const ASSIGNED: &str = "password";
+
+struct Patterns {
+    any: RegexSet,
+    each: Vec<(&'static str, Regex)>,
+}
+
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
+    any: RegexSet::new(SHAPES.iter().map(|(_, shape)| shape)).expect("the patterns are valid"),
+    each: SHAPES.iter().map(|(kind, shape)| (*kind, Regex::new(shape).expect("the patterns are valid"))).collect(),
+});
+
+static PRIVATE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?is)<private>.*?(?:</private>|\z)").expect("the pattern is valid"));
+
+/// Returns the text with secrets replaced, and what was replaced. Doing it twice changes nothing.
+pub fn redact(text: &str) -> (String, Vec<Redacted>) {
+    let mut text = text.to_owned();
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    // In the order of the list: a shape that was replaced is gone for the ones after it.
+    for place in PATTERNS.any.matches(&text) {
+        let (kind, pattern) = &PATTERNS.each[place];
+        let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
+            let whole = found.get(0).expect("a match has a text");
+            let secret = found.name("secret").unwrap_or(whole);
+            let harmless = is_placeholder(secret.as_str()) || (*kind == ASSIGNED && !looks_random(found, secret.as_str()));
+            if harmless {
+                return whole.as_str().to_owned();
+            }
+            *counts.entry(kind).or_default() += 1;
+            let before = &text[whole.start()..secret.start()];
+            let after = &text[secret.end()..whole.end()];
+            format!("{before}[redacted:{kind}]{after}")
+        });
+        if let std::borrow::Cow::Owned(replaced) = replaced {
+            text = replaced;
+        }
+    }
+    (text, counts.into_iter().map(|(kind, count)| Redacted { kind, count }).collect())
+}
+
+/// Returns the text without its private spans; one that is not closed reaches to the end.
+pub(super) fn without_private(text: &str) -> (String, usize) {
+    let spans = PRIVATE.find_iter(text).count();
+    (PRIVATE.replace_all(text, "").into_owned(), spans)
+}
+
+/// Redacts every text of a JSON value, and returns it as text.
+pub(super) fn redact_json(json: &str) -> Result<(String, Vec<Redacted>), serde_json::Error> {
+    let mut value: serde_json::Value = serde_json::from_str(json)?;
+    let mut all = Vec::new();
+    redact_value("", &mut value, &mut all);
+    let text = if all.is_empty() { json.to_owned() } else { value.to_string() };
+    Ok((text, all))
+}
+
+fn redact_value(key: &str, value: &mut serde_json::Value, all: &mut Vec<Redacted>) {
+    match value {
+        serde_json::Value::String(text) => {
+            // The key tells as much as a name before `=` does.
+            let prefix = format!("{key}=");
+            let (with_key, mut redacted) = redact(&format!("{prefix}{text}"));
+            if !redacted.is_empty() {
+                *text = with_key.strip_prefix(&prefix).map_or(with_key.clone(), str::to_owned);
+                merge(all, &mut redacted);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| redact_value(key, item, all)),
+        serde_json::Value::Object(fields) => {
+            fields.iter_mut().for_each(|(key, field)| redact_value(key, field, all));
+        }
+        _ => {}
+    }
+}
+
+/// Adds counts to counts.
+pub(super) fn merge(all: &mut Vec<Redacted>, more: &mut Vec<Redacted>) {
+    for one in more.drain(..) {
+        match all.iter_mut().find(|known| known.kind == one.kind) {
+            Some(known) => known.count += one.count,
+            None => all.push(one),
+        }
+    }
+}
+
+/// Whether it only stands for a secret: `${TOKEN}`, `$TOKEN`, `<token>`, `****`, `xxxx`, one already replaced.
+fn is_placeholder(secret: &str) -> bool {
+    let first = secret.chars().next().unwrap_or('*');
+    secret.starts_with(['$', '%', '<', '{'])
+        || secret.contains("[redacted:")
+        || secret.chars().all(|c| c == first)
+        || secret.eq_ignore_ascii_case("password")
+}
+
+/// Whether an assigned value is a secret rather than a word, a number or an expression.
+fn looks_random(found: &Captures<'_>, value: &str) -> bool {
+    let name = found.get(0).map_or("", |whole| whole.as_str()).to_ascii_lowercase();
+    let value = value.trim_end_matches(['.', '!', '?', ':', '\\']);
+    let is_password = name.starts_with("pass") || name.contains("passw") || name.contains("pwd") || name.contains("passphrase");
+    let letters = value.chars().any(char::is_alphabetic);
+    let digits = value.chars().any(|c| c.is_ascii_digit());
+    let symbols = value.chars().any(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | ':' | '/'));
+    let mixed_case = value.chars().any(char::is_uppercase) && value.chars().any(char::is_lowercase);
+    let looks_like_code = value.contains("::") || value.contains("->") || value.starts_with("self.") || value.contains("env");
+    let entropy = entropy(value);
+    if looks_like_code || value.len() < 6 {
+        return false;
+    }
+    if is_password {
+        (letters || symbols) && (digits || symbols) && entropy >= 2.0 || (digits && mixed_case) || (value.len() >= 12 && digits)
+    } else {
+        value.len() >= 12 && letters && digits && (entropy >= 3.0) && (mixed_case || symbols || entropy >= 3.3)
+    }
+}
+
+/// Bits for each character, by how often each occurs.
+fn entropy(text: &str) -> f64 {
+    let mut counts: BTreeMap<char, f64> = BTreeMap::new();
+    text.chars().for_each(|c| *counts.entry(c).or_default() += 1.0);
+    let total: f64 = counts.values().sum();
+    counts.values().map(|count| count / total).map(|share| -share * share.log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Secrets are put together here, so that no scanner takes this file for a leak.
+    fn fake(prefix: &str, length: usize) -> String {
+        let letters = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7";
+        prefix.chars().chain(letters.chars().cycle().take(length)).collect()
+    }
+
+    #[test]
+    fn known_shapes_are_replaced_wherever_they_stand() {
+        for (secret, kind) in [
+            (fake("sk-ant-api03-", 40), "anthropic_key"),
+            (fake("sk-proj-", 40), "openai_key"),
+            (fake("ghp_", 36), "github_token"),
+            (fake("github_pat_", 60), "github_token"),
+            (fake("glpat-", 20), "gitlab_token"),
+            (fake("xoxb-", 30), "slack_token"),
+            (fake("npm_", 36), "npm_token"),
+            (fake("pypi-", 80), "pypi_token"),
+            (format!("AKIA{}", "ABCDEFGH234567QR"), "aws_key"),
+            (fake("AIza", 35), "google_key"),
+            (fake("sk_live_", 24), "stripe_key"),
+            (fake("hf_", 34), "service_token"),
+            (format!("{}.{}.{}", fake("eyJ", 20), fake("eyJ", 30), fake("", 40)), "jwt"),
+            (
+                format!("-----BEGIN {0} KEY-----\nMIIE\nabc\n-----END {0} KEY-----", "RSA PRIVATE"),
+                "private_key",
+            ),
+        ] {
+            let (text, redacted) = redact(&format!("before {secret} after"));
+            assert_eq!(text, format!("before [redacted:{kind}] after"));
+            assert_eq!(redacted, [Redacted { kind, count: 1 }]);
+        }
+    }
+
+    #[test]
+    fn only_the_secret_part_goes() {
+        for (text, expected) in [
+            ("postgres://app:s3cr3t-pw@db:5432/x", "postgres://app:[redacted:connection_password]@db:5432/x"),
+            ("Authorization: Bearer abcdefghij0123456789", "Authorization: Bearer [redacted:authorization]"),
+            ("DB_PASSWORD=hunter2!", "DB_PASSWORD=[redacted:password]"),
+            (r#"{"password": "Tr0ub4dor"}"#, r#"{"password": "[redacted:password]"}"#),
+            ("api_key = 'q9Zx81LmPw02RtYv'", "api_key = '[redacted:password]'"),
+        ] {
+            let (once, redacted) = redact(text);
+            assert_eq!(once, expected);
+            assert_eq!(redacted.iter().map(|one| one.count).sum::<usize>(), 1, "{text}");
+            assert_eq!(redact(&once), (once.clone(), Vec::new()), "twice changes nothing");
+        }
+    }
+
+    #[test]
+    fn prose_code_and_placeholders_stay() {
+        for text in [
+            "the token: authentication is handled by the proxy",
+            "password = get_password(user)",
+            "let token = self.tokens.next();",
+            "max_tokens: 4000",
+            "tokens=1000000",
+            "password: ${DB_PASSWORD}",
+            "password=********",
+            "https://example.org:8080/path?x=1",
+            "postgres://app:${PW}@db/x",
+            "see src/secret.rs:120 and the sk-learn docs",
+            "commit 3f786850e387550fdab836ed7e6dc881de23001b",
+            "token_count = usize::MAX",
+        ] {
+            assert_eq!(redact(text), (text.to_owned(), Vec::new()));
+        }
+    }
+
+    #[test]
+    fn private_spans_are_dropped() {
+        assert_eq!(without_private("a <private>x\ny</private>b <PRIVATE>c"), ("a b ".to_owned(), 2));
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let (json, redacted) = redact_json(r#"{"password":"Tr0ub4dor","list":["plain"],"n":1}"#).expect("valid");
+        assert_eq!(json, r#"{"password":"[redacted:password]","list":["plain"],"n":1}"#);
+        assert_eq!(redacted.len(), 1);
+        let (same, _) = redact_json(r#"{ "a" : 1 }"#).expect("valid");
+        assert_eq!(same, r#"{ "a" : 1 }"#);
+    }
+}
