@@ -215,10 +215,7 @@ impl Sessions {
 }
 
 /// The places of postings among the passing memories; both are in the order of numbers.
-fn places<'a>(
-    matches: &'a Matches,
-    postings: &'a [crate::store::Posting],
-) -> impl Iterator<Item = (usize, f64)> + 'a {
+fn places<'a>(matches: &'a Matches, postings: &'a [crate::store::Posting]) -> impl Iterator<Item = (usize, f64)> + 'a {
     let mut from = 0;
     postings.iter().map(move |posting| {
         let rest = &matches.passing[from..];

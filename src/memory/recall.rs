@@ -63,12 +63,7 @@ impl Recollection {
     /// Keeps what fits a limit: in order, those whose `size` fits what is left of `limit`; then, as
     /// sizes may not simply add up, drops from the end until `fits` holds for the whole. What was
     /// dropped is counted in `more`. Ends at nothing when even that does not fit.
-    pub fn keep_within(
-        &mut self,
-        limit: usize,
-        size: &dyn Fn(&Recalled) -> usize,
-        fits: &dyn Fn(&Self) -> bool,
-    ) {
+    pub fn keep_within(&mut self, limit: usize, size: &dyn Fn(&Recalled) -> usize, fits: &dyn Fn(&Self) -> bool) {
         let mut left = limit;
         let mut dropped: HashSet<MemoryId> = HashSet::new();
         let mut gone = 0;
@@ -139,7 +134,9 @@ impl Memories {
             if held == 0 {
                 "nothing has been remembered yet".to_owned()
             } else {
-                format!("the filters excluded everything: none of {held} memories passes them (scopes searched: {scopes})")
+                format!(
+                    "the filters excluded everything: none of {held} memories passes them (scopes searched: {scopes})"
+                )
             }
         };
         found.notes.push(note);

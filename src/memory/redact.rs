@@ -38,10 +38,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("crates_io_token", r"\bcio[A-Za-z0-9]{32}\b"),
     ("docker_token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
     ("aws_key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    (
-        "aws_key",
-        r#"(?i)\baws_?(?:secret|session)[a-z_]*["']?\s*[=:]\s*["']?(?P<secret>[A-Za-z0-9/+]{40,}=*)"#,
-    ),
+    ("aws_key", r#"(?i)\baws_?(?:secret|session)[a-z_]*["']?\s*[=:]\s*["']?(?P<secret>[A-Za-z0-9/+]{40,}=*)"#),
     ("google_key", r"\bAIza[A-Za-z0-9_-]{35}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}"),
     ("azure_key", r"(?i)\b(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{30,}=*)"),
     ("stripe_key", r"\b(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
@@ -52,10 +49,7 @@ const SHAPES: &[(&str, &str)] = &[
         "service_token",
         r"\b(?:hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|dop_v1_[0-9a-f]{60,}|hvs\.[A-Za-z0-9_-]{24,}|shp(?:at|ca|pa|ss)_[0-9a-f]{32}|lin_api_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|figd_[A-Za-z0-9_-]{30,})",
     ),
-    (
-        "authorization",
-        r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)",
-    ),
+    ("authorization", r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)"),
     ("connection_password", r#"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@"#),
     (
         ASSIGNED,
@@ -89,7 +83,8 @@ pub fn redact(text: &str) -> (String, Vec<Redacted>) {
         let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
             let whole = found.get(0).expect("a match has a text");
             let secret = found.name("secret").unwrap_or(whole);
-            let harmless = is_placeholder(secret.as_str()) || (*kind == ASSIGNED && !looks_random(found, secret.as_str()));
+            let harmless =
+                is_placeholder(secret.as_str()) || (*kind == ASSIGNED && !looks_random(found, secret.as_str()));
             if harmless {
                 return whole.as_str().to_owned();
             }
@@ -162,18 +157,22 @@ fn is_placeholder(secret: &str) -> bool {
 fn looks_random(found: &Captures<'_>, value: &str) -> bool {
     let name = found.get(0).map_or("", |whole| whole.as_str()).to_ascii_lowercase();
     let value = value.trim_end_matches(['.', '!', '?', ':', '\\']);
-    let is_password = name.starts_with("pass") || name.contains("passw") || name.contains("pwd") || name.contains("passphrase");
+    let is_password =
+        name.starts_with("pass") || name.contains("passw") || name.contains("pwd") || name.contains("passphrase");
     let letters = value.chars().any(char::is_alphabetic);
     let digits = value.chars().any(|c| c.is_ascii_digit());
     let symbols = value.chars().any(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | ':' | '/'));
     let mixed_case = value.chars().any(char::is_uppercase) && value.chars().any(char::is_lowercase);
-    let looks_like_code = value.contains("::") || value.contains("->") || value.starts_with("self.") || value.contains("env");
+    let looks_like_code =
+        value.contains("::") || value.contains("->") || value.starts_with("self.") || value.contains("env");
     let entropy = entropy(value);
     if looks_like_code || value.len() < 6 {
         return false;
     }
     if is_password {
-        (letters || symbols) && (digits || symbols) && entropy >= 2.0 || (digits && mixed_case) || (value.len() >= 12 && digits)
+        (letters || symbols) && (digits || symbols) && entropy >= 2.0
+            || (digits && mixed_case)
+            || (value.len() >= 12 && digits)
     } else {
         value.len() >= 12 && letters && digits && (entropy >= 3.0) && (mixed_case || symbols || entropy >= 3.3)
     }
@@ -213,10 +212,7 @@ mod tests {
             (fake("sk_live_", 24), "stripe_key"),
             (fake("hf_", 34), "service_token"),
             (format!("{}.{}.{}", fake("eyJ", 20), fake("eyJ", 30), fake("", 40)), "jwt"),
-            (
-                format!("-----BEGIN {0} KEY-----\nMIIE\nabc\n-----END {0} KEY-----", "RSA PRIVATE"),
-                "private_key",
-            ),
+            (format!("-----BEGIN {0} KEY-----\nMIIE\nabc\n-----END {0} KEY-----", "RSA PRIVATE"), "private_key"),
         ] {
             let (text, redacted) = redact(&format!("before {secret} after"));
             assert_eq!(text, format!("before [redacted:{kind}] after"));

@@ -284,8 +284,10 @@ pub(super) fn digest(new: &NewMemory) -> String {
     // Where there is no letter and no digit, the text itself tells more than nothing.
     let text = if text.is_empty() { &new.text } else { &text };
     let of_agent = (new.scope == Scope::Agent).then_some(new.agent.as_deref()).flatten();
-    let of_session = (new.scope == Scope::Session || new.actor.is_some()).then_some(new.session_id.as_deref()).flatten();
+    let of_session =
+        (new.scope == Scope::Session || new.actor.is_some()).then_some(new.session_id.as_deref()).flatten();
     let actor = new.actor.as_deref().map(str::to_lowercase);
-    let parts = [new.scope.as_str(), of_agent.unwrap_or(""), of_session.unwrap_or(""), actor.as_deref().unwrap_or(""), text];
+    let parts =
+        [new.scope.as_str(), of_agent.unwrap_or(""), of_session.unwrap_or(""), actor.as_deref().unwrap_or(""), text];
     content_hash(parts.join("\u{1f}").as_bytes())
 }

@@ -77,7 +77,10 @@ async fn the_best_answer_comes_first_whatever_the_form_of_its_words() {
         fixture.note(text).await;
     }
     for (query, expected) in [
-        ("what database was the decision for storing a session?", "We decided to store sessions in PostgreSQL because of replication"),
+        (
+            "what database was the decision for storing a session?",
+            "We decided to store sessions in PostgreSQL because of replication",
+        ),
         ("When do deployments run", "The deployment runs every Friday"),
         ("http header parsing", "fn parseHttpHeader reads one header"),
         ("parsehttpheader", "fn parseHttpHeader reads one header"),
@@ -177,10 +180,7 @@ async fn the_users_memories_are_ranked_with_the_projects() {
     let user = Draft { scope: Scope::User, ..draft("Ann prefers tabs over spaces in Go code") };
     fixture.remember(vec![user, draft("The project is formatted with spaces"), draft("Tests run on Friday")]).await;
     let found = fixture.memories.recall(&request("tabs or spaces in code?")).await.expect("recalled");
-    assert_eq!(
-        texts(&found),
-        ["Ann prefers tabs over spaces in Go code", "The project is formatted with spaces"]
-    );
+    assert_eq!(texts(&found), ["Ann prefers tabs over spaces in Go code", "The project is formatted with spaces"]);
     assert_eq!(found.searched, [Scope::Project, Scope::User]);
     let only = MemoryFilter { scopes: vec![Scope::Project], ..MemoryFilter::default() };
     let found = fixture.memories.recall(&RecallRequest { filter: only, ..request("tabs") }).await.expect("recalled");
@@ -280,7 +280,8 @@ async fn a_changed_text_supersedes_the_old_one() {
     let error = fixture.memories.update(&old, again).await.expect_err("it is not current").to_string();
     assert!(error.contains(updated.memory.content.id.as_str()), "{error}");
 
-    let restored = fixture.memories.update(&old, Update { restore: true, ..Update::default() }).await.expect("restored");
+    let restored =
+        fixture.memories.update(&old, Update { restore: true, ..Update::default() }).await.expect("restored");
     assert_eq!(restored.previous, Some(updated.memory.content.id));
     assert_eq!(fixture.recall("port").await, ["The port is 80"]);
 }
@@ -360,7 +361,8 @@ async fn a_recollection_is_cut_to_what_fits() {
     let measure = Measure::default();
     let whole = |found: &Recollection| texts(found).join("\n");
     for limit in [0, 5, 30, 60, 10_000] {
-        let mut found = fixture.memories.recall(&RecallRequest { limit: 20, ..request("apple") }).await.expect("recalled");
+        let mut found =
+            fixture.memories.recall(&RecallRequest { limit: 20, ..request("apple") }).await.expect("recalled");
         let total = found.memories.len() + found.more;
         found.keep_within(limit, &|one| measure.count(&one.memory.content.text), &|found| {
             measure.fits(&whole(found), limit)
