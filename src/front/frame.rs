@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 /// The most bytes of a line.
 pub const LINE_BYTES_MAX: usize = 64 << 20;
+/// The most values of a message: one takes up to a hundred bytes of memory, but two of the line.
+const VALUES_MAX: usize = 2_000_000;
 /// How much of the beginning of a longer line is searched for its id.
 const HEAD_BYTES: usize = 64 << 10;
 /// How much of the end of a line is searched for its id.
@@ -104,7 +106,7 @@ pub fn parse(line: Line) -> Option<Result<Value, Flaw>> {
     let mut bytes = match line {
         Line::Whole(bytes) => bytes,
         Line::TooLong { head, tail, bytes } => {
-            let id = id_of_head(&head).or_else(|| id_of_tail(&tail)).unwrap_or(Value::Null);
+            let id = id_of_head(&head).0.or_else(|| id_of_tail(&tail)).unwrap_or(Value::Null);
             let detail = format!("the line has {bytes} bytes: expected at most {LINE_BYTES_MAX}");
             return Some(Err(Flaw::invalid(detail, id)));
         }
@@ -114,6 +116,10 @@ pub fn parse(line: Line) -> Option<Result<Value, Flaw>> {
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return None;
+    }
+    if values(&bytes) > VALUES_MAX {
+        let id = recovered_id(&bytes);
+        return Some(Err(Flaw::invalid(format!("the message has more than {VALUES_MAX} values"), id)));
     }
     let error = match serde_json::from_slice(&bytes) {
         Ok(value) => return Some(Ok(value)),
@@ -127,7 +133,7 @@ pub fn parse(line: Line) -> Option<Result<Value, Flaw>> {
     } else {
         error
     };
-    let id = id_of_head(&bytes).or_else(|| id_of_tail(&bytes)).unwrap_or(Value::Null);
+    let id = recovered_id(&bytes);
     let reason = error.to_string();
     Some(Err(if let Err(error) = std::str::from_utf8(&bytes) {
         let detail = format!("the line is not UTF-8 at byte {}", error.valid_up_to());
@@ -254,9 +260,49 @@ fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
+/// Returns how many values the text may hold, by its commas outside of strings; 0 for one that is
+/// too short to hold many.
+fn values(bytes: &[u8]) -> usize {
+    if bytes.len() < 2 * VALUES_MAX {
+        return 0;
+    }
+    let mut count = 0;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = string_end(bytes, at).unwrap_or(bytes.len()),
+            b',' => {
+                count += 1;
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    count
+}
+
+/// Returns the id that can be found in a text that cannot be read; null if there is none.
+///
+/// The end is asked only where the beginning leads into a string that does not end, because a
+/// quote was left unescaped; otherwise the depth is known, and there is no id at the outermost one.
+fn recovered_id(bytes: &[u8]) -> Value {
+    match id_of_head(bytes) {
+        (Some(id), _) => id,
+        (None, Reached::String) => id_of_tail(bytes).unwrap_or(Value::Null),
+        (None, Reached::End) => Value::Null,
+    }
+}
+
+/// How far a text could be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    End,
+    String,
+}
+
 /// Returns the value of the outermost object's member `id`, as far as it can be followed from the
 /// beginning. The text may be broken or cut anywhere.
-fn id_of_head(bytes: &[u8]) -> Option<Value> {
+fn id_of_head(bytes: &[u8]) -> (Option<Value>, Reached) {
     let mut depth = 0_usize;
     let mut at = 0;
     while at < bytes.len() {
@@ -264,12 +310,12 @@ fn id_of_head(bytes: &[u8]) -> Option<Value> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             b'"' => {
-                let end = string_end(bytes, at)?;
+                let Some(end) = string_end(bytes, at) else { return (None, Reached::String) };
                 if depth == 1
                     && &bytes[at..end] == b"\"id\""
                     && let Some((id, _)) = value_after_colon(&bytes[end..])
                 {
-                    return Some(id);
+                    return (Some(id), Reached::End);
                 }
                 at = end;
                 continue;
@@ -278,7 +324,7 @@ fn id_of_head(bytes: &[u8]) -> Option<Value> {
         }
         at += 1;
     }
-    None
+    (None, Reached::End)
 }
 
 /// Returns the member `id` where it is the last one of the outermost object, or the last but
@@ -314,3 +360,6 @@ fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,8 +97,7 @@ impl Transport {
         if id.is_null() {
             return Err(Flaw::invalid("/id is null: expected a string or a number", Value::Null));
         }
-        if let Some(params @ Value::Array(_)) = &params {
-            let detail = format!("/params is {}: expected an object", frame::kind(params));
+        if let Some(detail) = params.as_ref().and_then(misshapen) {
             return Err(Flaw { code: INVALID_PARAMS, detail, id });
         }
         self.learn(&id, method, params.as_ref())?;
@@ -256,6 +255,18 @@ impl Transport {
             self.replies.push_back(reply(&Flaw { code: INVALID_PARAMS, detail, id }));
         }
     }
+}
+
+/// Returns what is wrong with parameters that every method shares; `rmcp` takes such for absent.
+fn misshapen(params: &Value) -> Option<String> {
+    let Value::Object(params) = params else {
+        return Some(format!("/params is {}: expected an object", frame::kind(params)));
+    };
+    if let Some(meta) = params.get("_meta").filter(|meta| !meta.is_object()) {
+        return Some(format!("/params/_meta is {}: expected an object", frame::kind(meta)));
+    }
+    let cursor = params.get("cursor").filter(|cursor| !cursor.is_string())?;
+    Some(format!("/params/cursor is {}: expected a string", frame::kind(cursor)))
 }
 
 /// An answer under the client's id.
