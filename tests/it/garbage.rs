@@ -70,7 +70,11 @@ fn half_an_emoji_is_mended() {
 #[test]
 fn a_line_above_the_limit_is_skipped_and_answered_under_its_id() {
     let text = "x".repeat((64 << 20) + 1);
-    check(format!(r#"{{"jsonrpc":"2.0","id":"big","method":"x","params":{{"text":"{text}"}}}}"#), -32600, &json!("big"));
+    check(
+        format!(r#"{{"jsonrpc":"2.0","id":"big","method":"x","params":{{"text":"{text}"}}}}"#),
+        -32600,
+        &json!("big"),
+    );
     // Some clients write the id last.
     check(format!(r#"{{"method":"x","params":{{"id":1,"text":"{text}"}},"jsonrpc":"2.0","id":9}}"#), -32600, &json!(9));
     check(&text, -32600, &Value::Null);
@@ -87,7 +91,8 @@ fn a_line_of_almost_the_limit_is_read() {
 #[test]
 fn deep_nesting_is_refused_without_harm() {
     for depth in [200, 1_000, 1_000_000] {
-        let line = format!(r#"{{"jsonrpc":"2.0","id":3,"method":"x","params":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let line =
+            format!(r#"{{"jsonrpc":"2.0","id":3,"method":"x","params":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
         check(line, -32600, &json!(3));
     }
     check("[".repeat(1_000_000), -32600, &Value::Null);
@@ -168,8 +173,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// A request, as good or bad as it comes: real names, shuffled members, values of any kind.
 fn some_request() -> impl Strategy<Value = Value> {
     let methods = prop::sample::select(vec![
-        "initialize", "server/discover", "tools/list", "tools/call", "ping", "prompts/list", "resources/read",
-        "notifications/cancelled", "notifications/initialized", "notifications/progress", "count_tokens", "x",
+        "initialize",
+        "server/discover",
+        "tools/list",
+        "tools/call",
+        "ping",
+        "prompts/list",
+        "resources/read",
+        "notifications/cancelled",
+        "notifications/initialized",
+        "notifications/progress",
+        "count_tokens",
+        "x",
     ]);
     let name = prop::sample::select(context_engine::tools::TOOLS.iter().map(|tool| tool.name()).collect::<Vec<_>>());
     let members = prop::sample::subsequence(vec!["jsonrpc", "id", "method", "params"], 0..=4);
@@ -193,19 +208,20 @@ fn some_request() -> impl Strategy<Value = Value> {
 
 /// Bytes of a line: random, or a request, whole or with some of its bytes changed or cut.
 fn some_line() -> impl Strategy<Value = Vec<u8>> {
-    let changed = (some_request(), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4), any::<bool>())
-        .prop_map(|(request, changes, cut)| {
-            let mut bytes = request.to_string().into_bytes();
-            for (at, byte) in changes {
-                let at = at.index(bytes.len());
-                if cut {
-                    bytes.truncate(at.max(1));
-                } else {
-                    bytes[at] = byte;
+    let changed =
+        (some_request(), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4), any::<bool>())
+            .prop_map(|(request, changes, cut)| {
+                let mut bytes = request.to_string().into_bytes();
+                for (at, byte) in changes {
+                    let at = at.index(bytes.len());
+                    if cut {
+                        bytes.truncate(at.max(1));
+                    } else {
+                        bytes[at] = byte;
+                    }
                 }
-            }
-            bytes
-        });
+                bytes
+            });
     prop_oneof![prop::collection::vec(any::<u8>(), 0..200), changed].prop_map(|mut bytes| {
         bytes.retain(|byte| *byte != b'\n');
         bytes

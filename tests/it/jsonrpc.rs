@@ -133,9 +133,12 @@ fn a_batch_of_notifications_gets_nothing() {
 #[test]
 fn every_line_of_a_script_is_answered_before_the_end() {
     let input: String = (0..200)
-        .map(|id| format!("{}\n", json!({ "jsonrpc": "2.0", "method": "count_tokens", "params": { "text": "x" }, "id": id })))
+        .map(|id| {
+            format!("{}\n", json!({ "jsonrpc": "2.0", "method": "count_tokens", "params": { "text": "x" }, "id": id }))
+        })
         .collect();
-    let mut ids: Vec<i64> = pipe(&["rpc"], input.as_bytes()).iter().filter_map(|answer| answer["id"].as_i64()).collect();
+    let mut ids: Vec<i64> =
+        pipe(&["rpc"], input.as_bytes()).iter().filter_map(|answer| answer["id"].as_i64()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..200).collect::<Vec<_>>());
 }

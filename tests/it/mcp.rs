@@ -49,8 +49,7 @@ fn the_newer_lifecycle_needs_no_handshake() {
     assert!(result["ttlMs"].is_u64(), "{result}");
     assert_eq!(result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "context-engine");
     let arguments = json!({ "text": "one two" });
-    let answer =
-        server.request("tools/call", json!({ "name": "count_tokens", "arguments": arguments, "_meta": meta }));
+    let answer = server.request("tools/call", json!({ "name": "count_tokens", "arguments": arguments, "_meta": meta }));
     assert_eq!(answer["result"]["resultType"], "complete");
     assert_eq!(answer["result"]["structuredContent"]["total"], 2);
 }
@@ -118,7 +117,8 @@ fn a_script_may_send_everything_at_once() {
     let mut input = String::new();
     input += r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#;
     input += "\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
-    input += r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"count_tokens","arguments":{"text":"x"}}}"#;
+    input +=
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"count_tokens","arguments":{"text":"x"}}}"#;
     let answers = pipe(&["serve"], input.as_bytes());
     assert_eq!(answers.len(), 2);
     assert_eq!(answers[0]["id"], 1);
@@ -206,7 +206,11 @@ fn what_a_client_got_wrong_is_an_error_of_the_protocol() {
         ("initialize", json!({}), -32602),
         ("prompts/list", json!({}), -32601),
         ("prompts/get", json!({ "name": "x" }), -32601),
-        ("completion/complete", json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } }), -32601),
+        (
+            "completion/complete",
+            json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } }),
+            -32601,
+        ),
         ("logging/setLevel", json!({ "level": "info" }), -32601),
         ("tasks/get", json!({ "taskId": "x" }), -32601),
         ("subscriptions/listen", json!({ "notifications": {} }), -32601),
@@ -282,9 +286,8 @@ fn two_requests_with_one_id_are_both_answered() {
 #[test]
 fn a_thousand_pipelined_requests_are_answered_once_each() {
     let mut server = Server::mcp("2025-11-25");
-    let lines: String = (0..1000)
-        .map(|id| format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" })))
-        .collect();
+    let lines: String =
+        (0..1000).map(|id| format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" }))).collect();
     server.write(lines.as_bytes());
     for id in 0..1000 {
         assert!(server.answer(&json!(id)).get("result").is_some());

@@ -131,7 +131,10 @@ impl Server {
 
     /// Returns the next message with this id, which comes before or after others.
     pub fn answer(&mut self, id: &Value) -> Value {
-        self.find(|message| message.get("id") == Some(id) && message.get("method").is_none(), &format!("answer to {id}"))
+        self.find(
+            |message| message.get("id") == Some(id) && message.get("method").is_none(),
+            &format!("answer to {id}"),
+        )
     }
 
     /// Returns the next notification of a method.
