@@ -11,6 +11,7 @@ mod memory;
 mod sandbox;
 mod server;
 mod store_contract;
+mod store_file;
 mod texts;
 mod tidy;
 mod tokens;

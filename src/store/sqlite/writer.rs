@@ -90,7 +90,7 @@ trait Job: Send {
     /// Whether the log is to be emptied after the commit.
     fn empties_log(&self) -> bool;
     /// Answers after the commit, or with the reason why there was none.
-    fn finish(self: Box<Self>, committed: Result<(), &str>);
+    fn finish(self: Box<Self>, committed: Result<(), &StoreError>);
 }
 
 struct Write<T, F> {
@@ -116,12 +116,12 @@ where
         self.empty_log
     }
 
-    fn finish(self: Box<Self>, committed: Result<(), &str>) {
+    fn finish(self: Box<Self>, committed: Result<(), &StoreError>) {
         let Self { doing, done, reply, .. } = *self;
         let result = match (done, committed) {
             (Some(Err(error)), _) => Err(error).doing(doing),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (_, Err(reason)) => Err(StoreError::Database { doing, source: reason.into() }),
+            (_, Err(reason)) => Err(repeated(reason)),
             (None, Ok(())) => Err(StoreError::Closed),
         };
         // Whoever asked may have stopped waiting; the write stands all the same.
@@ -143,21 +143,34 @@ fn run(path: &std::path::Path, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
                 run_group(connection, std::mem::take(&mut group));
             }
             Err(error) => {
-                let reason = error.to_string();
-                group.drain(..).for_each(|job| job.finish(Err(&reason)));
+                group.drain(..).for_each(|job| job.finish(Err(&error)));
             }
         }
     }
 }
 
 fn run_group(connection: &mut Connection, mut group: Vec<Box<dyn Job>>) {
-    let committed = transact(connection, &mut group);
+    let committed = transact(connection, &mut group).doing("committing");
     if committed.is_ok() && group.iter().any(|job| job.empties_log()) {
         empty_log(connection);
     }
-    let reason = committed.as_ref().map(|()| ()).map_err(ToString::to_string);
     for job in group {
-        job.finish(reason.as_ref().map(|()| ()).map_err(String::as_str));
+        job.finish(committed.as_ref().copied());
+    }
+}
+
+/// The same error once more, for the next of those who wait for the same thing.
+fn repeated(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::UnknownBackend { location } => StoreError::UnknownBackend { location: location.clone() },
+        StoreError::Folder { path, source } => {
+            StoreError::Folder { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
+        }
+        StoreError::TooNew { path, found, known } => {
+            StoreError::TooNew { path: path.clone(), found: *found, known: *known }
+        }
+        StoreError::Database { doing, source } => StoreError::Database { doing, source: source.to_string().into() },
+        StoreError::Closed => StoreError::Closed,
     }
 }
 
