@@ -36,6 +36,16 @@ pub enum Line {
     },
 }
 
+impl Line {
+    /// Returns how many bytes of it are kept.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::TooLong { head, tail, .. } => head.len() + tail.len(),
+        }
+    }
+}
+
 /// Reads the next line of at most `bytes_max` bytes; the last one needs no newline. `None` at the
 /// end of the stream. A longer line is skipped in bounded memory.
 pub fn read_line(reader: &mut impl BufRead, bytes_max: usize) -> io::Result<Option<Line>> {

@@ -4,6 +4,7 @@
 //! any depth, refuse ids below zero and members that it does not know, so lines go through
 //! [`frame`](super::frame) first, and ids are replaced by numbers of our own until the answer.
 
+use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,20 +32,20 @@ const BATCH_CALLS_MAX: usize = 1000;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves the protocol over `stdio`. At the end of input everything that was asked is still
-/// answered, because scripts write their requests and close; `leave` cancels it.
-pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: CancellationToken) -> io::Result<()> {
+/// answered, because scripts write their requests and close; when `leave` is done it is cancelled.
+pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: impl Future<Output = ()>) -> io::Result<()> {
     let (mut lines, writer) = stdio.start(frame::parse)?;
     let connection = Arc::new(Connection::new(services));
     let room = Arc::new(Semaphore::new(LINES_MAX));
     let tasks = TaskTracker::new();
     let asked = async {
-        while let Some(found) = lines.recv().await {
+        while let Some((found, held)) = lines.recv().await {
             let Ok(place) = room.clone().acquire_owned().await else { break };
             let connection = connection.clone();
             let writer = writer.clone();
             tasks.spawn(async move {
                 connection.answer_line(found, &writer).await;
-                drop(place);
+                drop((place, held));
             });
         }
         tasks.close();
@@ -54,7 +55,7 @@ pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: CancellationTok
     };
     let stopped = tokio::select! {
         () = asked => false,
-        () = leave.cancelled() => true,
+        () = leave => true,
         () = writer.gone() => true,
     };
     if stopped {

@@ -35,9 +35,8 @@ pub enum Front {
 /// may still be waiting in a blocking read.
 pub async fn serve(front: Front, services: Arc<Services>) -> io::Result<()> {
     let stdio = stdio::Stdio::take()?;
-    let leave = leave::token();
     match front {
-        Front::Mcp => mcp::serve(services, stdio, leave).await,
-        Front::JsonRpc => jsonrpc::serve(services, stdio, leave).await,
+        Front::Mcp => mcp::serve(services, stdio, leave::asked()).await,
+        Front::JsonRpc => jsonrpc::serve(services, stdio, leave::asked()).await,
     }
 }

@@ -5,18 +5,25 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::frame::{self, Line};
 
 /// How many messages wait in either direction before the other side has to.
 const QUEUE_MESSAGES_MAX: usize = 64;
+/// How many KiB of messages are read and not yet answered, before reading waits.
+const HELD_KIB_MAX: u32 = 256 << 10;
 /// How long the end of the output waits for a reader that has stopped reading.
 const FLUSH: Duration = Duration::from_secs(2);
 /// The stack of the reading and the writing thread.
 const STACK_BYTES: usize = 512 << 10;
+
+/// The room that a message takes until it is dropped.
+pub type Held = OwnedSemaphorePermit;
 
 /// The two ends of the channel.
 pub struct Stdio {
@@ -33,20 +40,22 @@ impl Stdio {
     }
 
     /// Starts reading and writing: each on a thread of its own, because a blocked pipe must not
-    /// hold up anything else, and both are left behind at the end.
+    /// hold up anything else, and both are left behind at the end. Must be called inside a runtime.
     pub fn start<T: Send + 'static>(
         self,
         mut parse: impl FnMut(Line) -> Option<T> + Send + 'static,
-    ) -> io::Result<(mpsc::Receiver<T>, Writer)> {
+    ) -> io::Result<(mpsc::Receiver<(T, Held)>, Writer)> {
         let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let room = Room { free: Arc::new(Semaphore::new(HELD_KIB_MAX as usize)), runtime: Handle::current() };
         let mut input = BufReader::with_capacity(64 << 10, Patient(self.input));
         thread("ctx-read", move || {
             loop {
                 match frame::read_line(&mut input, frame::LINE_BYTES_MAX) {
                     Ok(Some(line)) => {
-                        if let Some(message) = parse(line)
-                            && sender.blocking_send(message).is_err()
-                        {
+                        let bytes = line.bytes();
+                        let Some(message) = parse(line) else { continue };
+                        let Some(held) = room.take(bytes) else { return };
+                        if sender.blocking_send((message, held)).is_err() {
                             return;
                         }
                     }
@@ -59,6 +68,23 @@ impl Stdio {
             }
         })?;
         Ok((receiver, Writer::start(self.output)?))
+    }
+}
+
+/// The room for messages that wait or are worked on.
+struct Room {
+    free: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl Room {
+    /// Waits, on this thread, until there is room for so many bytes.
+    fn take(&self, bytes: usize) -> Option<Held> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(HELD_KIB_MAX);
+        if let Ok(held) = self.free.clone().try_acquire_many_owned(kib) {
+            return Some(held);
+        }
+        self.runtime.block_on(self.free.clone().acquire_many_owned(kib)).ok()
     }
 }
 

@@ -50,6 +50,35 @@ fn a_cancel_ends_every_call_of_its_id_and_no_other() {
 }
 
 #[test]
+fn a_batch_does_not_wait_for_what_was_cancelled() {
+    let mut server = Server::mcp("2025-03-26");
+    mkfifo(&server.folder().join("pipe"), Mode::S_IRWXU).expect("a pipe");
+    let params = json!({ "name": "count_tokens", "arguments": { "paths": ["pipe"] } });
+    server.send(&json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "ping" },
+        { "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params },
+    ]));
+    server.assert_alive();
+    cancel(&mut server, &json!(2));
+    assert_eq!(server.next(), json!([{ "jsonrpc": "2.0", "id": 1, "result": {} }]));
+}
+
+#[test]
+fn more_requests_than_can_run_are_refused_and_can_be_cancelled() {
+    let mut server = Server::mcp("2025-11-25");
+    for id in 0..257 {
+        endless(&mut server, &json!(id), &json!({}));
+    }
+    assert_eq!(server.answer(&json!(256))["error"]["code"], -32000);
+    cancel(&mut server, &json!(0));
+    server.request("ping", json!({}));
+    for id in 1..256 {
+        cancel(&mut server, &json!(id));
+    }
+    server.request("ping", json!({}));
+}
+
+#[test]
 fn a_call_shows_that_it_is_alive() {
     let mut server = Server::mcp("2025-11-25");
     endless(&mut server, &json!(1), &json!({ "progressToken": "token" }));

@@ -314,3 +314,35 @@ fn the_same_list_is_given_twice() {
     let first = server.request("tools/list", json!({}))["result"].clone();
     assert_eq!(server.request("tools/list", json!({}))["result"], first);
 }
+
+#[test]
+fn batches_are_answered_as_batches_where_the_version_has_them() {
+    let mut server = Server::mcp("2025-03-26");
+    let params = json!({ "name": "count_tokens", "arguments": { "text": "x" } });
+    server.send(&json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "ping" },
+        { "jsonrpc": "2.0", "method": "notifications/no_such_thing" },
+        { "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params },
+        { "jsonrpc": "2.0", "id": 3 },
+    ]));
+    let answer = server.next();
+    let answers = answer.as_array().expect("one array");
+    assert_eq!(answers.len(), 3);
+    for (id, member) in [(1, "result"), (2, "result"), (3, "error")] {
+        let found = answers.iter().find(|answer| answer["id"] == id).expect("answered");
+        assert!(found.get(member).is_some(), "{found}");
+    }
+    server.send(&json!([{ "jsonrpc": "2.0", "method": "notifications/no_such_thing" }]));
+    server.send(&json!([7]));
+    assert_eq!(server.next()[0]["error"]["code"], -32600);
+    server.assert_alive();
+}
+
+#[test]
+fn batches_are_refused_elsewhere() {
+    let mut server = Server::mcp("2025-11-25");
+    server.send(&json!([{ "jsonrpc": "2.0", "id": 1, "method": "ping" }]));
+    let answer = server.next();
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32600), &Value::Null));
+    server.assert_alive();
+}

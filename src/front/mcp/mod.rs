@@ -10,6 +10,7 @@ mod requests;
 mod session;
 mod transport;
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use crate::tools::Services;
 /// How long cancelled requests may take to clean up.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves the protocol over `stdio` until its end, or until `leave` is cancelled.
-pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: CancellationToken) -> io::Result<()> {
+/// Serves the protocol over `stdio` until its end, or until `leave` is done.
+pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: impl Future<Output = ()>) -> io::Result<()> {
     let session = Arc::new(session::Session::new(&services));
     let (transport, writer) = transport::Transport::start(stdio, session.clone())?;
     let handler = handler::Handler::new(services, session.clone());
@@ -35,7 +36,7 @@ pub async fn serve(services: Arc<Services>, stdio: Stdio, leave: CancellationTok
     tokio::pin!(ended);
     tokio::select! {
         result = &mut ended => return result.map(drop).map_err(io::Error::other),
-        () = leave.cancelled() => {}
+        () = leave => {}
         () = writer.gone() => tracing::info!("the client has gone away"),
     }
     session.calls.cancel();

@@ -4,10 +4,12 @@
 //! number that nobody else has; the client's id comes back on the way out.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
+
+use crate::front::stdio::Held;
 
 /// The most requests that are worked on at once.
 pub const RUNNING_MAX: usize = 256;
@@ -21,8 +23,18 @@ pub struct Requests {
 #[derive(Default)]
 struct Open {
     last: i64,
-    ids: HashMap<i64, Value>,
+    requests: HashMap<i64, Request>,
     initialize: Option<i64>,
+}
+
+/// A request.
+pub struct Request {
+    /// The client's id.
+    pub id: Value,
+    /// The batch in which it came.
+    pub batch: Option<Arc<Batch>>,
+    /// The room that its text takes until it is answered.
+    pub held: Option<Arc<Held>>,
 }
 
 /// How busy the connection is.
@@ -46,10 +58,10 @@ impl Requests {
     }
 
     /// Begins a request and returns its number.
-    pub fn begin(&self, id: Value, is_initialize: bool) -> i64 {
+    pub fn begin(&self, request: Request, is_initialize: bool) -> i64 {
         self.change(|open| {
             open.last += 1;
-            open.ids.insert(open.last, id);
+            open.requests.insert(open.last, request);
             if is_initialize {
                 open.initialize = Some(open.last);
             }
@@ -57,36 +69,73 @@ impl Requests {
         })
     }
 
-    /// Ends a request and returns the client's id; `None` when it was cancelled.
-    pub fn end(&self, number: i64) -> Option<Value> {
+    /// Ends a request; `None` when it was cancelled.
+    pub fn end(&self, number: i64) -> Option<Request> {
         self.change(|open| {
             open.initialize = open.initialize.filter(|initialize| *initialize != number);
-            open.ids.remove(&number)
+            open.requests.remove(&number)
         })
     }
 
     /// Takes back every request of that id, except `initialize`; nothing more is sent for them.
-    pub fn cancel(&self, id: &Value) -> Vec<i64> {
+    pub fn cancel(&self, id: &Value) -> Vec<(i64, Request)> {
         self.change(|open| {
-            let numbers: Vec<i64> = open
-                .ids
-                .iter()
-                .filter(|(number, open_id)| *open_id == id && open.initialize != Some(**number))
-                .map(|(number, _)| *number)
-                .collect();
-            for number in &numbers {
-                open.ids.remove(number);
-            }
-            numbers
+            let initialize = open.initialize;
+            open.requests
+                .extract_if(|number, request| request.id == *id && initialize != Some(*number))
+                .collect()
         })
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Open) -> T) -> T {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut open);
-        let load = Load { running: open.ids.len(), initializing: open.initialize.is_some() };
+        let load = Load { running: open.requests.len(), initializing: open.initialize.is_some() };
         // Still under the lock, so that the last change is the one that is seen last.
         self.load.send_replace(load);
         result
+    }
+}
+
+/// Requests that came in one array and are answered in one.
+#[derive(Default)]
+pub struct Batch(Mutex<Answers>);
+
+#[derive(Default)]
+struct Answers {
+    missing: usize,
+    there: Vec<Value>,
+}
+
+impl Batch {
+    /// Waits for one more answer.
+    pub fn expect(&self) {
+        self.change(|answers| answers.missing += 1);
+    }
+
+    /// Adds an answer that nobody waited for.
+    pub fn add(&self, answer: Value) {
+        self.change(|answers| answers.there.push(answer));
+    }
+
+    /// Adds an answer that was waited for, or none if it was cancelled. Returns all of them once
+    /// none is missing.
+    pub fn settle(&self, answer: Option<Value>) -> Option<Value> {
+        self.change(|answers| {
+            answers.missing = answers.missing.saturating_sub(1);
+            answers.there.extend(answer);
+        });
+        self.complete()
+    }
+
+    /// Returns all answers if none is missing and there are any.
+    pub fn complete(&self) -> Option<Value> {
+        self.change(|answers| {
+            (answers.missing == 0 && !answers.there.is_empty()).then(|| std::mem::take(&mut answers.there).into())
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Answers) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

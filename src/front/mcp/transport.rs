@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::requests::{Load, RUNNING_MAX, Requests};
+use super::requests::{Batch, Load, RUNNING_MAX, Request, Requests};
 use super::session::{Era, Session, agreed, is_modern};
 use crate::front::frame::{self, Flaw, INVALID_PARAMS, Message};
-use crate::front::stdio::{Gone, Stdio, Writer};
+use crate::front::stdio::{Gone, Held, Stdio, Writer};
 
 /// How long a request waits for room before it is refused; while it waits, nothing else is read.
 const ROOM: Duration = Duration::from_secs(2);
@@ -33,8 +33,18 @@ const BUSY: i32 = -32000;
 /// Where requests carry their version since 2026-07-28.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// What the reading thread found in a line.
-type Found = Result<Value, Flaw>;
+/// The one revision that has batches.
+const BATCH_VERSION: &str = "2025-03-26";
+
+/// What the reading thread found in a line, and the room that it takes.
+type Found = (Result<Value, Flaw>, Held);
+
+/// What a message came with.
+#[derive(Default, Clone)]
+struct Origin {
+    batch: Option<Arc<Batch>>,
+    held: Option<Arc<Held>>,
+}
 
 /// Standard input and output as `rmcp` sees them.
 pub struct Transport {
@@ -72,28 +82,50 @@ impl Transport {
         Ok((transport, writer))
     }
 
-    /// Looks at what was read: it becomes a message to pass on, a reply, or nothing.
-    fn take(&mut self, found: Found) {
-        match found.and_then(|value| self.read(value)) {
-            Ok(Some(message)) => self.ready.push_back(message),
-            Ok(None) => {}
-            Err(flaw) => self.replies.push_back(reply(&flaw)),
+    /// Looks at what was read: it becomes messages to pass on, a reply, or nothing.
+    fn take(&mut self, (found, held): Found) {
+        let origin = Origin { batch: None, held: Some(Arc::new(held)) };
+        let taken = found.and_then(|value| match value {
+            Value::Array(items) => self.batch(items, origin),
+            value => self.message(value, &origin),
+        });
+        if let Err(flaw) = taken {
+            self.replies.push_back(reply(&flaw));
         }
     }
 
-    fn read(&mut self, value: Value) -> Result<Option<Value>, Flaw> {
-        if value.is_array() {
+    fn message(&mut self, value: Value, origin: &Origin) -> Result<(), Flaw> {
+        match frame::classify(value)? {
+            Message::Request { id, method, params } => self.request(id, &method, params, origin),
+            Message::Notification { method, params } => {
+                self.notification(&method, params);
+                Ok(())
+            }
+            // We ask nothing of clients, so it answers nothing.
+            Message::Response => Ok(()),
+        }
+    }
+
+    fn batch(&mut self, items: Vec<Value>, origin: Origin) -> Result<(), Flaw> {
+        if !matches!(self.session.era(), Era::Legacy { version, .. } if version == BATCH_VERSION) {
             return Err(Flaw::invalid("batches are not accepted: send one message a line", Value::Null));
         }
-        match frame::classify(value)? {
-            Message::Request { id, method, params } => self.request(id, &method, params).map(Some),
-            Message::Notification { method, params } => Ok(self.notification(&method, params)),
-            // We ask nothing of clients, so it answers nothing.
-            Message::Response => Ok(None),
+        if items.is_empty() || items.len() > RUNNING_MAX {
+            let detail = format!("the batch has {} messages: expected 1 to {RUNNING_MAX}", items.len());
+            return Err(Flaw::invalid(detail, Value::Null));
         }
+        let batch = Arc::new(Batch::default());
+        let origin = Origin { batch: Some(batch.clone()), ..origin };
+        for item in items {
+            if let Err(flaw) = self.message(item, &origin) {
+                batch.add(reply(&flaw));
+            }
+        }
+        self.replies.extend(batch.complete());
+        Ok(())
     }
 
-    fn request(&mut self, id: Value, method: &str, params: Option<Value>) -> Result<Value, Flaw> {
+    fn request(&mut self, id: Value, method: &str, params: Option<Value>, origin: &Origin) -> Result<(), Flaw> {
         if id.is_null() {
             return Err(Flaw::invalid("/id is null: expected a string or a number", Value::Null));
         }
@@ -105,12 +137,17 @@ impl Transport {
             let detail = format!("{RUNNING_MAX} requests are already running: wait for one to end, or cancel it");
             return Err(Flaw { code: BUSY, detail, id });
         }
-        let number = self.requests.begin(id, method == "initialize");
+        let Origin { batch, held } = origin.clone();
+        if let Some(batch) = &batch {
+            batch.expect();
+        }
+        let number = self.requests.begin(Request { id, batch, held }, method == "initialize");
         let mut message = json!({ "jsonrpc": "2.0", "id": number, "method": method });
         if let Some(params) = params {
             message["params"] = params;
         }
-        Ok(message)
+        self.ready.push_back(message);
+        Ok(())
     }
 
     /// Learns from a request which lifecycle the client follows, before the next message is read:
@@ -141,44 +178,42 @@ impl Transport {
         Ok(())
     }
 
-    fn notification(&mut self, method: &str, params: Option<Value>) -> Option<Value> {
+    fn notification(&mut self, method: &str, params: Option<Value>) {
         if method != "notifications/cancelled" {
             let mut message = json!({ "jsonrpc": "2.0", "method": method });
             if let Some(params) = params {
                 message["params"] = params;
             }
-            return Some(message);
+            self.ready.push_back(message);
+            return;
         }
         // An id that is unknown, or answered already, is no reason to do anything.
-        let id = params.as_ref()?.get("requestId")?;
-        for number in self.requests.cancel(id) {
-            self.ready.push_back(json!({
-                "jsonrpc": "2.0", "method": method, "params": { "requestId": number },
-            }));
+        let Some(id) = params.as_ref().and_then(|params| params.get("requestId")) else { return };
+        for (number, request) in self.requests.cancel(id) {
+            let params = json!({ "requestId": number });
+            self.ready.push_back(json!({ "jsonrpc": "2.0", "method": method, "params": params }));
+            self.replies.extend(request.batch.and_then(|batch| batch.settle(None)));
         }
-        None
     }
 
-    /// Returns the line of a message, or nothing for the answer to a cancelled request.
+    /// Returns the line of a message, or nothing for the answer to a cancelled request and for one
+    /// that waits for the rest of its batch.
     fn line(&self, message: &ServerJsonRpcMessage) -> Option<Vec<u8>> {
         let line = match message {
             JsonRpcMessage::Response(response) => {
-                let id = self.end(&response.id)?;
-                serde_json::to_vec(&Reply { jsonrpc: "2.0", id, result: Some(&response.result), error: None })
+                let Request { id, batch, held: _held } = self.end(&response.id)?;
+                encode(&Reply { jsonrpc: "2.0", id, result: Some(&response.result), error: None }, batch)?
             }
             JsonRpcMessage::Error(failure) => {
-                let id = match &failure.id {
-                    Some(id) => self.end(id)?,
-                    None => Value::Null,
-                };
-                serde_json::to_vec(&Reply { jsonrpc: "2.0", id, result: None::<&()>, error: Some(&failure.error) })
+                let Request { id, batch, held: _held } = self.end(failure.id.as_ref()?)?;
+                encode(&Reply { jsonrpc: "2.0", id, result: None::<&()>, error: Some(&failure.error) }, batch)?
             }
             other => serde_json::to_vec(other),
         };
         line.inspect_err(|error| tracing::error!(%error, "an answer is not JSON")).ok()
     }
 
-    fn end(&self, id: &RequestId) -> Option<Value> {
+    fn end(&self, id: &RequestId) -> Option<Request> {
         match id {
             RequestId::Number(number) => self.requests.end(*number),
             RequestId::String(_) => None,
@@ -203,7 +238,7 @@ impl rmcp::transport::Transport<RoleServer> for Transport {
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
             while let Some(reply) = self.replies.front() {
-                let line = serde_json::to_vec(reply).unwrap_or_default();
+                let line = reply.to_string().into_bytes();
                 self.writer.send(line).await.ok()?;
                 self.replies.pop_front();
             }
@@ -250,9 +285,13 @@ impl Transport {
     /// Answers a message that `rmcp` cannot hold after all.
     fn refuse(&mut self, message: &Value, error: &serde_json::Error) {
         tracing::debug!(%error, "a message has no shape that is known");
-        if let Some(id) = message["id"].as_i64().and_then(|number| self.requests.end(number)) {
+        if let Some(request) = message["id"].as_i64().and_then(|number| self.requests.end(number)) {
             let detail = "the parameters of the method have the wrong shape".to_owned();
-            self.replies.push_back(reply(&Flaw { code: INVALID_PARAMS, detail, id }));
+            let refusal = reply(&Flaw { code: INVALID_PARAMS, detail, id: request.id });
+            self.replies.extend(match request.batch {
+                Some(batch) => batch.settle(Some(refusal)),
+                None => Some(refusal),
+            });
         }
     }
 }
@@ -284,7 +323,18 @@ fn reply(flaw: &Flaw) -> Value {
     json!({ "jsonrpc": "2.0", "id": flaw.id, "error": { "code": flaw.code, "message": flaw.detail } })
 }
 
+/// Returns the line of a reply, or of the batch that it completes.
+fn encode<T: Serialize>(reply: &Reply<'_, T>, batch: Option<Arc<Batch>>) -> Option<serde_json::Result<Vec<u8>>> {
+    match batch {
+        None => Some(serde_json::to_vec(reply)),
+        Some(batch) => match serde_json::to_value(reply) {
+            Ok(reply) => batch.settle(Some(reply)).map(|answers| serde_json::to_vec(&answers)),
+            Err(error) => Some(Err(error)),
+        },
+    }
+}
+
 /// Notifications need no room, and one of them may be what makes some.
-fn is_notification(found: &Found) -> bool {
+fn is_notification((found, _): &Found) -> bool {
     found.as_ref().is_ok_and(|value| value.get("id").is_none())
 }
