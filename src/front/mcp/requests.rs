@@ -81,9 +81,7 @@ impl Requests {
     pub fn cancel(&self, id: &Value) -> Vec<(i64, Request)> {
         self.change(|open| {
             let initialize = open.initialize;
-            open.requests
-                .extract_if(|number, request| request.id == *id && initialize != Some(*number))
-                .collect()
+            open.requests.extract_if(|number, request| request.id == *id && initialize != Some(*number)).collect()
         })
     }
 
