@@ -39,8 +39,10 @@ pub trait Compressor: Send + Sync {
 /// A part of a text that is kept or left out as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece<'a> {
-    /// The bytes of the text that it stands for. The spans of a draft tile the text in order.
+    /// The bytes of the text that it stands for. The spans of a draft are in order and apart.
     pub span: Range<usize>,
+    /// Where it ends together with the pieces that need it and its `close`.
+    pub end: usize,
     /// What is written when it is kept.
     pub text: Cow<'a, str>,
     /// What is written after the pieces that need this one, when it is kept: a closing bracket.
@@ -58,7 +60,8 @@ impl<'a> Piece<'a> {
     /// Returns the piece that stands for `span` of `text` and is written as it is there.
     pub fn of(text: &'a str, span: Range<usize>, worth: f64) -> Self {
         let written = Cow::Borrowed(&text[span.clone()]);
-        Self { span, text: written, close: "", worth, mandatory: false, needs: None }
+        let end = span.end;
+        Self { span, end, text: written, close: "", worth, mandatory: false, needs: None }
     }
 }
 

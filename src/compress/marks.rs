@@ -59,7 +59,8 @@ impl Marks<'_> {
     /// its own.
     pub fn note(&mut self, range: Range<usize>) -> Cut {
         let tokens = self.costs[range.clone()].iter().sum();
-        let span = self.pieces[range.start].span.start..self.pieces[range.end - 1].span.end;
+        let end = self.pieces[range.clone()].iter().map(|piece| piece.end).fold(0, usize::max);
+        let span = self.pieces[range.start].span.start..end;
         let cut = self.lines.cut(span, tokens);
         self.cuts.push(cut.clone());
         cut

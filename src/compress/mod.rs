@@ -21,6 +21,7 @@ mod rank;
 
 pub mod original;
 
+mod code;
 mod json;
 mod log;
 mod prose;
@@ -65,7 +66,7 @@ pub enum Kind {
 }
 
 /// Every compressor; where two are equally sure of a text, the first one gets it.
-pub const COMPRESSORS: &[&dyn Compressor] = &[&json::Json, &test::Test, &log::Log, &prose::Prose];
+pub const COMPRESSORS: &[&dyn Compressor] = &[&json::Json, &test::Test, &log::Log, &code::Code, &prose::Prose];
 
 /// Returns the compressor for a kind.
 pub fn compressor(kind: Kind) -> &'static dyn Compressor {

@@ -46,6 +46,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
     let start = rows.rows.first().map_or(0, |_| document_start(text));
     let mut pieces = vec![Piece {
         span: 0..start,
+        end: start,
         text: Cow::Owned(rows.header()),
         close: "",
         worth: 0.0,
@@ -67,6 +68,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         let end = if index == last { text.len() } else { *end };
         pieces.push(Piece {
             span: begin..end,
+            end,
             text: Cow::Owned(line),
             close: "",
             worth,

@@ -61,13 +61,9 @@ pub(super) fn draft<'a>(text: &'a str, document: Document, query: Option<&Query>
         pieces: Vec::new(),
         paths: Vec::new(),
         tree: Tree { parts: Vec::new(), next: Vec::new(), keys: Vec::new(), is_lines: document.is_lines },
-        end: 0,
     };
     for root in document.children(None) {
         builder.node(root, None, "");
-    }
-    if let Some(last) = builder.pieces.last_mut() {
-        last.span.end = text.len();
     }
     let Builder { mut pieces, paths, tree, .. } = builder;
     set_worth(&mut pieces, &tree, &paths, query);
@@ -80,7 +76,6 @@ struct Builder<'a, 'd> {
     pieces: Vec<Piece<'a>>,
     paths: Vec<String>,
     tree: Tree,
-    end: usize,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -93,13 +88,14 @@ impl<'a> Builder<'a, '_> {
             None => path.to_owned(),
         };
         let prefix = key.as_ref().map_or(String::new(), |key| format!("{key}:"));
+        let begin = node.key.as_ref().map_or(node.span.start, |key| key.start);
         let is_container = matches!(node.shape, Shape::Object | Shape::Array);
         if is_container && (value.len() > SMALL || parent.is_none()) {
             let is_object = node.shape == Shape::Object;
             let (open, close) = if is_object { ("{", "},") } else { ("[", "],") };
             let number = self.push(
                 Part::Container { is_object },
-                node.span.start + 1,
+                self.lines_of(begin..node.span.start + 1),
                 format!("{prefix}{open}"),
                 close,
                 parent,
@@ -110,16 +106,34 @@ impl<'a> Builder<'a, '_> {
                 self.node(child, Some(number), &path);
             }
             self.tree.next[number] = self.pieces.len();
+            self.pieces[number].end = self.lines_of(node.span.clone()).end;
         } else if node.shape == Shape::Text && value.len() > 2 * STRING_PART {
-            self.long_string(node.span.clone(), &prefix, parent, key, &path);
+            self.long_string(begin, node.span.clone(), &prefix, parent, key, &path);
         } else {
             let written = if is_container { without_blanks(value) } else { value.to_owned() };
-            self.push(Part::Leaf, node.span.end, format!("{prefix}{written}"), ",", parent, key, path);
+            self.push(Part::Leaf, self.lines_of(begin..node.span.end), format!("{prefix}{written}"), ",", parent, key, path);
         }
+    }
+
+    /// The span with the blanks around it, where it fills its lines but for a comma.
+    fn lines_of(&self, span: Range<usize>) -> Range<usize> {
+        let is_blank = |c: char| matches!(c, ' ' | '\t' | '\r');
+        let before = self.text[..span.start].trim_end_matches(is_blank);
+        let start = if before.is_empty() || before.ends_with('\n') { before.len() } else { span.start };
+        let rest = &self.text[span.end..];
+        let after = rest.trim_start_matches(is_blank);
+        let after = after.strip_prefix(',').unwrap_or(after).trim_start_matches(is_blank);
+        let end = match after.strip_prefix('\n') {
+            Some(after) => self.text.len() - after.len(),
+            None if after.is_empty() => self.text.len(),
+            None => span.end,
+        };
+        start..end
     }
 
     fn long_string(
         &mut self,
+        begin: usize,
         span: Range<usize>,
         prefix: &str,
         parent: Option<usize>,
@@ -132,10 +146,10 @@ impl<'a> Builder<'a, '_> {
             let part = self.text[start..end].to_owned();
             if start == span.start {
                 let text = format!("{prefix}{part}");
-                self.push(Part::TextStart, end, text, "…\",", parent, key.clone(), path.to_owned());
+                self.push(Part::TextStart, self.lines_of(begin..end), text, "…\",", parent, key.clone(), path.to_owned());
             } else {
                 let before = self.pieces.len() - 1;
-                self.push(Part::TextPart, end, part, "", Some(before), None, path.to_owned());
+                self.push(Part::TextPart, self.lines_of(start..end), part, "", Some(before), None, path.to_owned());
             }
             start = end;
         }
@@ -146,7 +160,7 @@ impl<'a> Builder<'a, '_> {
     fn push(
         &mut self,
         part: Part,
-        end: usize,
+        span: Range<usize>,
         text: String,
         close: &'static str,
         needs: Option<usize>,
@@ -154,9 +168,8 @@ impl<'a> Builder<'a, '_> {
         path: String,
     ) -> usize {
         let number = self.pieces.len();
-        let span = self.end..end;
-        self.end = end;
-        self.pieces.push(Piece { span, text: Cow::Owned(text), close, worth: 0.0, mandatory: false, needs });
+        let end = span.end;
+        self.pieces.push(Piece { span, end, text: Cow::Owned(text), close, worth: 0.0, mandatory: false, needs });
         self.tree.parts.push(part);
         self.tree.next.push(number + 1);
         self.tree.keys.push(key);
