@@ -101,7 +101,8 @@ fn any_plain_lines() -> impl Strategy<Value = String> {
             line.push_str(&format!("x{index}"));
         }
         if code > 0 {
-            let block = |index: usize| format!("fn f{index}() -> u32 {{\n    let x{index} = 1;\n    x{index} + {index}\n}}\n");
+            let block =
+                |index: usize| format!("fn f{index}() -> u32 {{\n    let x{index} = 1;\n    x{index} + {index}\n}}\n");
             return (0..code * 4).map(block).collect::<String>();
         }
         lines.join("\n")
@@ -113,10 +114,15 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
     let fitted = fitted(text, Some(kind), max_tokens, MEASURES[0], query);
     let is_partial = fitted.cuts.iter().any(|cut| cut.partial);
     // A log says how many lines are alike, and JSON is written anew.
-    if fitted.text.is_empty() || is_partial || matches!(kind, Kind::Log | Kind::Json) || fitted.text.trim_end().ends_with('…') {
+    if fitted.text.is_empty()
+        || is_partial
+        || matches!(kind, Kind::Log | Kind::Json)
+        || fitted.text.trim_end().ends_with('…')
+    {
         return;
     }
-    let mark = regex::Regex::new(r"\[(?:lines? |…)(\d+)(?:-(\d+))?(?: cut, [\d,]+ tokens, ctx:\w+)?\]").expect("a pattern");
+    let mark =
+        regex::Regex::new(r"\[(?:lines? |…)(\d+)(?:-(\d+))?(?: cut, [\d,]+ tokens, ctx:\w+)?\]").expect("a pattern");
     let lines: Vec<&str> = text.lines().collect();
     let mut named = Vec::new();
     let mut back: Vec<String> = Vec::new();

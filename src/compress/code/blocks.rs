@@ -117,7 +117,8 @@ impl Cutter<'_> {
     fn statement(&mut self, at: usize, end: usize, parent: Option<usize>, depth: usize) -> usize {
         let head = self.head_end(at, end);
         let is_definition = self.is_definition(at..head);
-        let body = if self.language.is_indented { self.indented_body(at, head, end) } else { self.braced_body(at, head, end) };
+        let body =
+            if self.language.is_indented { self.indented_body(at, head, end) } else { self.braced_body(at, head, end) };
         let Some(body) = body.filter(|body| body.len() > 1 && depth < DEPTH_MAX && is_definition) else {
             let next = self.statement_end(at, head, end);
             let role = if is_definition { Role::Definition } else { Role::Loose };
@@ -212,7 +213,10 @@ impl Cutter<'_> {
         let mut body_end = head;
         for next in head..end {
             let line = &self.lines[next];
-            if line.is_continued || line.before > self.lines[at].before || (line.indent > indent && !line.is_blank(self.text)) {
+            if line.is_continued
+                || line.before > self.lines[at].before
+                || (line.indent > indent && !line.is_blank(self.text))
+            {
                 body_end = next + 1;
             } else if !line.is_blank(self.text) && !line.is_comment {
                 break;
@@ -229,9 +233,26 @@ impl Cutter<'_> {
         let start = self.lines[first.unwrap_or(head.start)].span.start;
         let mut text = self.text[start..self.lines[head.end - 1].span.end].trim();
         const MODIFIERS: &[&str] = &[
-            "pub ", "pub(crate) ", "pub(super) ", "export ", "default ", "async ", "unsafe ", "const ", "static ",
-            "public ", "private ", "protected ", "final ", "abstract ", "override ", "readonly ", "virtual ", "inline ",
-            "extern \"C\" ", "declare ",
+            "pub ",
+            "pub(crate) ",
+            "pub(super) ",
+            "export ",
+            "default ",
+            "async ",
+            "unsafe ",
+            "const ",
+            "static ",
+            "public ",
+            "private ",
+            "protected ",
+            "final ",
+            "abstract ",
+            "override ",
+            "readonly ",
+            "virtual ",
+            "inline ",
+            "extern \"C\" ",
+            "declare ",
         ];
         while let Some(rest) = MODIFIERS.iter().find_map(|word| text.strip_prefix(word)) {
             // `const x = {` is not a modified definition, `const fn` is; both are handled by what follows.
@@ -255,7 +276,11 @@ impl Cutter<'_> {
         if WORDS.iter().any(|word| head.starts_with(word)) {
             return true;
         }
-        if self.language.is_indented || ["if ", "if(", "for ", "for(", "while ", "while(", "switch ", "switch(", "match ", "catch", "else", "do ", "try", "return "]
+        if self.language.is_indented
+            || [
+                "if ", "if(", "for ", "for(", "while ", "while(", "switch ", "switch(", "match ", "catch", "else",
+                "do ", "try", "return ",
+            ]
             .iter()
             .any(|word| head.starts_with(word))
         {
@@ -263,7 +288,8 @@ impl Cutter<'_> {
         }
         // `name(arguments) {`, `Type name(arguments) {`, `const name = (arguments) => {`.
         let head = head.trim_end_matches('{').trim_end();
-        head.ends_with("=>") || (head.contains('(') && (head.ends_with(')') || head.contains(") ")) && !head.contains(" = new "))
+        head.ends_with("=>")
+            || (head.contains('(') && (head.ends_with(')') || head.contains(") ")) && !head.contains(" = new "))
     }
 
     fn push(&mut self, lines: Range<usize>, role: Role, parent: Option<usize>, depth: usize) -> usize {
@@ -396,7 +422,8 @@ fn enter(rest: &[u8], line: &[u8], at: usize, language: Language) -> (State, usi
             }
         },
         b'r' if language.is_rust => {
-            let is_word = at > 0 && (line[at - 1].is_ascii_alphanumeric() && line[at - 1] != b'b' || line[at - 1] == b'_');
+            let is_word =
+                at > 0 && (line[at - 1].is_ascii_alphanumeric() && line[at - 1] != b'b' || line[at - 1] == b'_');
             let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
             if !is_word && rest.get(1 + hashes) == Some(&b'"') {
                 (State::RawText(hashes), 2 + hashes)

@@ -20,14 +20,20 @@ const PYTHON: Language = Language { is_indented: true, line_comment: "#", is_rus
 impl Language {
     /// Returns the language that `text` is most likely in.
     pub(super) fn of(text: &str) -> Self {
-        let count = |is_one: &dyn Fn(&str) -> bool| text.lines().take(2_000).map(str::trim).filter(|line| is_one(line)).count();
+        let count =
+            |is_one: &dyn Fn(&str) -> bool| text.lines().take(2_000).map(str::trim).filter(|line| is_one(line)).count();
         let python = count(&|line| {
-            (line.ends_with(':') && ["def ", "class ", "if ", "for ", "else", "try", "with ", "elif ", "async def "].iter().any(|word| line.starts_with(word)))
+            (line.ends_with(':')
+                && ["def ", "class ", "if ", "for ", "else", "try", "with ", "elif ", "async def "]
+                    .iter()
+                    .any(|word| line.starts_with(word)))
                 || (line.starts_with("from ") && line.contains(" import "))
                 || (line.starts_with("import ") && !line.ends_with(';') && !line.contains(['"', '\'', '{']))
         });
         let rust = count(&|line| {
-            ["fn ", "pub ", "impl ", "impl<", "let mut ", "use ", "mod ", "#[", "//!", "match "].iter().any(|word| line.starts_with(word))
+            ["fn ", "pub ", "impl ", "impl<", "let mut ", "use ", "mod ", "#[", "//!", "match "]
+                .iter()
+                .any(|word| line.starts_with(word))
         });
         let braces = count(&|line| line.ends_with('{') || line.ends_with(';') || line.starts_with('}'));
         if python > 0 && python * 3 > braces {
@@ -61,18 +67,44 @@ fn is_code(line: &str) -> bool {
     line.ends_with([';', '{', '}', ','])
         || line.ends_with(");")
         || (line.ends_with(':') && defines_something(line))
-        || ["//", "/*", "* ", "#[", "#include", "import ", "from ", "use ", "return", "def ", "@", "if ", "elif ", "else:", "for ", "self."]
-            .iter()
-            .any(|word| line.starts_with(word))
+        || [
+            "//", "/*", "* ", "#[", "#include", "import ", "from ", "use ", "return", "def ", "@", "if ", "elif ",
+            "else:", "for ", "self.",
+        ]
+        .iter()
+        .any(|word| line.starts_with(word))
         || line.contains(" = ")
         || (line.ends_with(')') && line.contains('('))
 }
 
 fn defines_something(line: &str) -> bool {
     const WORDS: &[&str] = &[
-        "fn ", "pub ", "impl ", "struct ", "enum ", "trait ", "mod ", "use ", "def ", "class ", "async def ", "function ",
-        "export ", "const ", "import ", "#include", "package ", "public ", "private ", "func ", "interface ", "static ",
-        "namespace ", "module.exports", "let ", "var ",
+        "fn ",
+        "pub ",
+        "impl ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "mod ",
+        "use ",
+        "def ",
+        "class ",
+        "async def ",
+        "function ",
+        "export ",
+        "const ",
+        "import ",
+        "#include",
+        "package ",
+        "public ",
+        "private ",
+        "func ",
+        "interface ",
+        "static ",
+        "namespace ",
+        "module.exports",
+        "let ",
+        "var ",
     ];
     WORDS.iter().any(|word| line.starts_with(word)) && line.contains(['(', '{', ':', ';', '=', '<', '"', '\''])
         || (line.starts_with("import ") || line.starts_with("from "))

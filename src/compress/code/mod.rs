@@ -81,7 +81,10 @@ fn answers(text: &str, blocks: &[Block], query: &Query) -> Vec<f64> {
         .enumerate()
         .map(|(index, block)| match block.role {
             Role::Definition if !block.holds_blocks => {
-                let end = blocks.get(index + 1).filter(|next| next.parent == Some(index)).map_or(block.open.end, |body| body.open.end);
+                let end = blocks
+                    .get(index + 1)
+                    .filter(|next| next.parent == Some(index))
+                    .map_or(block.open.end, |body| body.open.end);
                 let before = index.checked_sub(1).filter(|before| blocks[*before].role == Role::Comment);
                 let start = before.map_or(block.open.start, |before| blocks[before].open.start);
                 Cow::Owned(format!("{} {}", &text[start..end], &text[block.open.clone()]))
@@ -127,8 +130,7 @@ mod tests {
     use crate::tokens::Measure;
 
     fn fitted(text: &str, query: Option<&str>, tokens: usize) -> String {
-        let request =
-            Request { kind: Some(Kind::Code), query, ..Request::new(text, Some(tokens), Measure::default()) };
+        let request = Request { kind: Some(Kind::Code), query, ..Request::new(text, Some(tokens), Measure::default()) };
         fit(&request).expect("fits").text
     }
 
@@ -183,7 +185,12 @@ impl Limit {
     fn bodies_of_python_are_elided_first() {
         let text = "import os\n\n\nclass Store:\n    \"\"\"Keeps\nthings.\n    \"\"\"\n\n    def get(self, key,\n            other=None):\n        value = self.items[key]\n        if value is None:\n            raise KeyError(key)\n        return value\n\n    def put(self, key, value):\n        self.items[key] = value\n        self.changed = True\n        self.flush(os.path.join(self.folder, key))\n\n\ndef main():\n    store = Store()\n    store.put('a', 1)\n    print(store.get('a'))\n";
         let out = fitted(text, None, 100);
-        for signature in ["class Store:", "def get(self, key,\n            other=None):", "def put(self, key, value):", "def main():"] {
+        for signature in [
+            "class Store:",
+            "def get(self, key,\n            other=None):",
+            "def put(self, key, value):",
+            "def main():",
+        ] {
             assert!(out.contains(signature), "{signature}\n{out}");
         }
         assert!(out.contains("        ... # "), "{out}");

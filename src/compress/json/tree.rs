@@ -111,7 +111,15 @@ impl<'a> Builder<'a, '_> {
             self.long_string(begin, node.span.clone(), &prefix, parent, key, &path);
         } else {
             let written = if is_container { without_blanks(value) } else { value.to_owned() };
-            self.push(Part::Leaf, self.lines_of(begin..node.span.end), format!("{prefix}{written}"), ",", parent, key, path);
+            self.push(
+                Part::Leaf,
+                self.lines_of(begin..node.span.end),
+                format!("{prefix}{written}"),
+                ",",
+                parent,
+                key,
+                path,
+            );
         }
     }
 
@@ -146,7 +154,15 @@ impl<'a> Builder<'a, '_> {
             let part = self.text[start..end].to_owned();
             if start == span.start {
                 let text = format!("{prefix}{part}");
-                self.push(Part::TextStart, self.lines_of(begin..end), text, "…\",", parent, key.clone(), path.to_owned());
+                self.push(
+                    Part::TextStart,
+                    self.lines_of(begin..end),
+                    text,
+                    "…\",",
+                    parent,
+                    key.clone(),
+                    path.to_owned(),
+                );
             } else {
                 let before = self.pieces.len() - 1;
                 self.push(Part::TextPart, self.lines_of(start..end), part, "", Some(before), None, path.to_owned());
