@@ -82,7 +82,7 @@ pub fn discover(folders: &Folders, runners: &[&str]) -> Found {
                 match found.agents.iter().find(|first| first.name == agent.name) {
                     None => found.agents.push(agent.clone()),
                     Some(first) => {
-                        if first.path.starts_with(base) {
+                        if first.path.starts_with(base.join(".claude/agents")) {
                             let message = format!("the name {} is taken", agent.name);
                             let problem = Problem::warning(agent.line("name"), message);
                             listed.problems.push(problem.hint(format!("{} is used", first.path.display())));
