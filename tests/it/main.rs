@@ -10,6 +10,7 @@ mod mcp;
 mod memory;
 mod sandbox;
 mod server;
+mod runners;
 mod store_contract;
 mod store_file;
 mod texts;

@@ -1,0 +1,95 @@
+//! Where a program is, and what must be readable for it to run.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Returns the program of a name as an absolute path: looked up in the folders, or, when the name
+/// has a slash, in the working directory.
+pub(super) fn find(name: &str, folders: &[PathBuf], working_directory: Option<&Path>) -> Option<PathBuf> {
+    if name.is_empty() {
+        return None;
+    }
+    if name.contains('/') {
+        let path = working_directory.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        return (path.is_absolute() && is_executable(&path)).then_some(path);
+    }
+    folders
+        .iter()
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| is_executable(path))
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns the folders that a program must be able to read: its own installation, and that of the
+/// interpreter that a script names.
+pub(super) fn readable(program: &Path, folders: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
+    let mut readable = Vec::new();
+    let mut programs = vec![program.to_owned()];
+    // A script of a script's interpreter: a wrapper or two, never a long chain.
+    for depth in 0..4 {
+        let Some(program) = programs.get(depth).cloned() else { break };
+        let Ok(real) = program.canonicalize() else { continue };
+        for folder in [program.parent(), real.parent()].into_iter().flatten() {
+            if folder.is_absolute() && !is_system(folder) && !exposes_home(folder, home) {
+                readable.push(folder.to_owned());
+            }
+        }
+        readable.extend(installation(&real, home).filter(|folder| !is_system(folder)));
+        if let Some(interpreter) = interpreter(&real)
+            && let Some(found) = find(&interpreter, folders, None)
+        {
+            programs.push(found);
+        }
+    }
+    readable.sort();
+    readable.dedup();
+    readable
+}
+
+/// Returns the folder that holds everything of a program: the outermost `node_modules`, or the
+/// prefix of its `bin` folder if that looks like an installation of its own.
+fn installation(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let modules = program.ancestors().filter(|folder| folder.ends_with("node_modules")).last();
+    if let Some(modules) = modules {
+        return Some(modules.to_owned());
+    }
+    let folder = program.parent()?;
+    let prefix = folder.parent().filter(|_| folder.ends_with("bin"))?;
+    (prefix.join("lib").is_dir() && !exposes_home(prefix, home)).then(|| prefix.to_owned())
+}
+
+/// Whether the sandbox lets every task read a folder anyway.
+fn is_system(folder: &Path) -> bool {
+    ["/usr", "/bin", "/sbin", "/lib"].iter().any(|system| folder.starts_with(system))
+}
+
+/// Whether a folder is so far up that the user's own files lie below it.
+fn exposes_home(folder: &Path, home: Option<&Path>) -> bool {
+    let broad = folder.parent().is_none() || folder.ends_with(".local");
+    broad || home.is_some_and(|home| home.starts_with(folder))
+}
+
+/// Returns the interpreter in the first line of a script.
+fn interpreter(script: &Path) -> Option<String> {
+    let mut start = [0_u8; 256];
+    let length = std::fs::File::open(script).ok()?.read(&mut start).ok()?;
+    let line = start[..length].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_whitespace();
+    let program = words.next()?;
+    if Path::new(program).file_name()? != "env" {
+        return Some(program.to_owned());
+    }
+    words.find(|word| !word.starts_with('-') && !word.contains('=')).map(str::to_owned)
+}
