@@ -3,32 +3,15 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::exec::find_program;
+
 /// Returns the program of a name as an absolute path: looked up in the folders, or, when the name
 /// has a slash, in the working directory.
 pub(super) fn find(name: &str, folders: &[PathBuf], working_directory: Option<&Path>) -> Option<PathBuf> {
-    if name.is_empty() {
-        return None;
+    match working_directory {
+        Some(folder) if name.contains('/') => find_program(folder.join(name).to_str()?, folders),
+        _ => find_program(name, folders),
     }
-    if name.contains('/') {
-        let path = working_directory.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-        return (path.is_absolute() && is_executable(&path)).then_some(path);
-    }
-    folders
-        .iter()
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(name))
-        .find(|path| is_executable(path))
-}
-
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
 }
 
 /// Returns the folders that a program must be able to read: its own installation, and that of the

@@ -46,6 +46,7 @@ fn exit(ended: Ended, stdout: &[u8], stderr: &[u8]) -> Exit {
         stdout: captured(stdout),
         stderr: captured(stderr),
         wall: Duration::from_secs(1),
+        touched: Vec::new(),
         sandbox: Report { strength: Strength::Full, gaps: Vec::new() },
     }
 }
