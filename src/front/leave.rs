@@ -43,7 +43,7 @@ fn arrival(kind: tokio::signal::unix::SignalKind) -> impl Future<Output = ()> {
             }
             Err(error) => {
                 tracing::warn!(%error, "a signal cannot be handled");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

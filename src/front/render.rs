@@ -94,11 +94,7 @@ pub fn answer(answer: Answer, shown: Shown) -> (Vec<String>, Option<Value>) {
         Shown::Structured if answer.text.len() <= BESIDE_BYTES_MAX => (vec![answer.text], Some(answer.structured)),
         Shown::Structured => {
             let lines = answer.text.lines().count();
-            let mut end = GLANCE_BYTES;
-            while !answer.text.is_char_boundary(end) {
-                end -= 1;
-            }
-            let glance = &answer.text[..end];
+            let glance = &answer.text[..answer.text.floor_char_boundary(GLANCE_BYTES)];
             let note = format!("{glance}...\n[{lines} lines in all; the whole result is in structuredContent]");
             (vec![note], Some(answer.structured))
         }

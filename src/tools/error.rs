@@ -40,10 +40,18 @@ pub struct ToolError {
     pub hint: Option<String>,
 }
 
+/// The longest message, in bytes: what a caller sent is not sent back whole.
+const MESSAGE_BYTES_MAX: usize = 2000;
+
 impl ToolError {
-    /// Returns an error without a hint.
+    /// Returns an error without a hint; the end of a very long message is left out.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        let mut message: String = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push_str("...");
+        }
+        Self { kind, message, hint: None }
     }
 
     /// Returns an error about the input.

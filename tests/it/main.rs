@@ -16,3 +16,4 @@ mod store_file;
 mod texts;
 mod tidy;
 mod tokens;
+mod tool_calls;
