@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use context_engine::app;
 use context_engine::config::{self, Environment, Sources};
 use context_engine::tools::{self, Call, ErrorKind, Progress, Services, TOOLS, Tool};
-use context_engine::app;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
@@ -34,7 +34,8 @@ impl Project {
             flags: Vec::new(),
             system_file: folder.path().join("none.yaml"),
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let services = runtime.block_on(async { app::build(loaded) }).expect("services");
         Self { services, runtime, _folder: folder }
     }
@@ -64,7 +65,8 @@ impl Project {
         match result {
             Ok(answer) => {
                 let validator = jsonschema::validator_for(&tools::schemas(tool).output).expect("a schema");
-                let wrong: Vec<String> = validator.iter_errors(&answer.structured).map(|error| error.to_string()).collect();
+                let wrong: Vec<String> =
+                    validator.iter_errors(&answer.structured).map(|error| error.to_string()).collect();
                 prop_assert!(wrong.is_empty(), "{}: {wrong:?} in {} for {shown}", tool.name(), answer.structured);
                 prop_assert!(answer.text.is_empty() || !answer.structured.is_null(), "{}", tool.name());
             }
@@ -83,8 +85,26 @@ fn any_text() -> impl Strategy<Value = String> {
         any::<String>(),
         "[a-z]{1,12}( [a-z]{1,8}){0,6}",
         prop::sample::select(vec![
-            "", "a.txt", "../a.txt", "/", "*", "**/*", "(", "[", "\\", "\0", "\u{FFFD}", "-1", "o200k_base", "run_0123456789abcdef",
-            "mem_0123456789abcdef", "ctx:01234567", "2026-01-01", "2026-01-01T00:00:00Z", "claude-sonnet-5", "; drop table memories",
+            "",
+            "a.txt",
+            "../a.txt",
+            "/",
+            "*",
+            "**/*",
+            "(",
+            "[",
+            "\\",
+            "\0",
+            "\u{FFFD}",
+            "-1",
+            "o200k_base",
+            "run_0123456789abcdef",
+            "mem_0123456789abcdef",
+            "ctx:01234567",
+            "2026-01-01",
+            "2026-01-01T00:00:00Z",
+            "claude-sonnet-5",
+            "; drop table memories",
         ])
         .prop_map(str::to_owned),
         (1..400_usize).prop_map(|count| "word \u{1F600}\n".repeat(count)),
@@ -176,7 +196,15 @@ fn extreme_input_is_answered() {
     for tool in TOOLS.iter().copied() {
         let Value::Object(properties) = tools::schemas(tool).input["properties"].clone() else { continue };
         for name in properties.keys() {
-            for value in [json!(long), json!(i64::MIN), json!(u64::MAX), json!(1e308), json!([]), json!({}), json!(vec![0; 5000])] {
+            for value in [
+                json!(long),
+                json!(i64::MIN),
+                json!(u64::MAX),
+                json!(1e308),
+                json!([]),
+                json!({}),
+                json!(vec![0; 5000]),
+            ] {
                 let input = json!({ name.as_str(): value });
                 project.check(tool, input).unwrap_or_else(|error| panic!("{error}"));
             }
