@@ -1,13 +1,72 @@
 //! Builds the services from the resolved settings; the only file that sees every room.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::base::SystemClock;
-use crate::config::Loaded;
+use crate::base::{Clock, SystemClock};
+use crate::config::{Config, Loaded};
+use crate::delegate::{Delegator, Parts};
+use crate::exec::Executor;
+use crate::memory::Memories;
 use crate::observe::Bus;
-use crate::tools::Services;
+use crate::store::{self, InMemoryStore, Store};
+use crate::tools::{ErrorKind, Services, ToolError};
 
-/// Builds the services of this process. Nothing is opened or started yet.
+/// What the services stand on that is not a setting.
+pub struct Wiring {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The project's store.
+    pub store: Arc<dyn Store>,
+    /// The store of memories that follow the user.
+    pub user_store: Arc<dyn Store>,
+    /// The `ctx` binary, which is started again to build the sandbox.
+    pub helper: PathBuf,
+}
+
+/// Builds the services of this process. Nothing is opened or started yet, so a handshake can be
+/// answered at once. Settings that name a store which does not exist leave the services up: every
+/// tool that needs the store says what is wrong.
 pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
-    Ok(Arc::new(Services { config: loaded.config, clock: Arc::new(SystemClock), bus: Bus::default() }))
+    let memory = &loaded.config.memory;
+    let opened = store::open(&memory.location).and_then(|store| Ok((store, store::open(&memory.user_location)?)));
+    let (stores, broken) = match opened {
+        Ok(stores) => (stores, None),
+        Err(error) => {
+            let error = ToolError::new(ErrorKind::Unavailable, error.to_string())
+                .with_hint("correct memory.backend, memory.connection or memory.path; `ctx config show` says where each was set");
+            let nowhere = || Arc::new(InMemoryStore::default()) as Arc<dyn Store>;
+            ((nowhere(), nowhere()), Some(error))
+        }
+    };
+    let problems = loaded.problems.iter().map(ToString::to_string).collect();
+    let wiring = Wiring {
+        clock: Arc::new(SystemClock),
+        store: stores.0,
+        user_store: stores.1,
+        helper: std::env::current_exe()?,
+    };
+    Ok(assemble(loaded.config, problems, broken, wiring))
+}
+
+/// Wires the services over parts that are given.
+pub fn wire(config: Config, problems: Vec<String>, wiring: Wiring) -> Arc<Services> {
+    assemble(config, problems, None, wiring)
+}
+
+fn assemble(config: Config, problems: Vec<String>, broken: Option<ToolError>, wiring: Wiring) -> Arc<Services> {
+    let Wiring { clock, store, user_store, helper } = wiring;
+    let config = Arc::new(config);
+    let bus = Bus::default();
+    let executor = Arc::new(Executor::new(helper));
+    let memories = Memories::new(Arc::clone(&store), user_store, Arc::clone(&clock));
+    let delegator = Delegator::new(Parts {
+        store: Arc::clone(&store),
+        memories: memories.clone(),
+        executor: Arc::clone(&executor),
+        bus: bus.clone(),
+        clock: Arc::clone(&clock),
+        config: Arc::clone(&config),
+    });
+    Arc::new(Services { config, problems, broken, clock, bus, store, memories, executor, delegator })
 }

@@ -12,12 +12,14 @@
 
 mod launch;
 mod output;
+mod own;
 mod policy;
 mod programs;
 mod run;
 pub mod sandbox;
 
 pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy, Stream};
+pub use own::{OwnChild, own_child};
 pub use programs::{ToolOutput, find_program, tool};
 pub use run::Executor;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Limits, Network, Policy};
-use crate::config::MinimumStrength;
+use crate::config::{MinimumStrength, SandboxConfig};
 
 /// Toolchains below the user's home folder that tasks may read. Nothing here holds credentials:
 /// `.cargo/credentials.toml` for one lies beside these.
@@ -78,6 +78,17 @@ impl Policy {
         let mut policy = Self::command(workspace, home);
         policy.readable.append(&mut policy.writable);
         policy
+    }
+}
+
+impl Policy {
+    /// Puts the settings' own limits and folders in.
+    pub fn apply(&mut self, settings: &SandboxConfig) {
+        self.minimum = settings.minimum;
+        self.readable.extend(settings.readable.iter().cloned());
+        self.limits.memory_bytes = settings.memory_bytes;
+        self.limits.processes = settings.processes;
+        self.limits.output_bytes = settings.output_bytes;
     }
 }
 

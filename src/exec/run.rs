@@ -73,7 +73,7 @@ impl Executor {
     /// Builds the boundary once, around nothing.
     async fn try_strength(&self, strength: Strength) -> Result<Report, String> {
         let launch = Launch {
-            program: "/".into(),
+            program: "/usr".into(),
             arguments: Vec::new(),
             stdin: Vec::new(),
             environment: Vec::new(),

@@ -73,6 +73,14 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
 static PRIVATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?is)<private>.*?(?:</private>|\z)").expect("the pattern is valid"));
 
+/// Returns the text with secrets replaced, borrowed when there were none.
+pub fn redacted(text: &str) -> std::borrow::Cow<'_, str> {
+    match redact(text) {
+        (_, found) if found.is_empty() => text.into(),
+        (clean, _) => clean.into(),
+    }
+}
+
 /// Returns the text with secrets replaced, and what was replaced. Doing it twice changes nothing.
 pub fn redact(text: &str) -> (String, Vec<Redacted>) {
     let mut text = text.to_owned();

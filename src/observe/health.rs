@@ -31,29 +31,7 @@ impl Check {
     }
 }
 
-/// What was found about every part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Health {
-    /// Whether every part works.
-    pub healthy: bool,
-    /// When this was checked, RFC 3339.
-    pub timestamp: String,
-    /// The store answers.
-    pub database: Check,
-    /// What is remembered can be recalled.
-    pub memory: Check,
-    /// The data folder can be written and has room.
-    pub disk: Check,
-    /// The runners that can be started.
-    pub api: Check,
-    /// The boundary around tasks.
-    pub sandbox: Check,
-}
-
-impl Health {
-    /// Returns the summary of these checks. Overall healthy means that none is unhealthy.
-    pub fn new(timestamp: String, [database, memory, disk, api, sandbox]: [Check; 5]) -> Self {
-        let healthy = [&database, &memory, &disk, &api, &sandbox].iter().all(|check| check.status < Status::Unhealthy);
-        Self { healthy, timestamp, database, memory, disk, api, sandbox }
-    }
+/// Returns the status of the whole: that of the worst of its parts.
+pub fn overall<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Status {
+    checks.into_iter().map(|check| check.status).max().unwrap_or(Status::Healthy)
 }

@@ -8,4 +8,4 @@ mod health;
 pub mod log;
 
 pub use events::{Bus, Event};
-pub use health::{Check, Health, Status};
+pub use health::{Check, Status, overall};

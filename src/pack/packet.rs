@@ -81,7 +81,7 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
     let mut room = budget.tokens.saturating_sub(overhead(request, has_contents));
     for _ in 0..TRIES {
         let texts = fit_parts(request, &wants, room);
-        let text = write(parts, &counts, &texts, has_contents);
+        let text = write(parts, &counts, &texts, has_contents, true);
         let tokens = budget.measure.count(&text);
         if tokens <= budget.tokens {
             return Ok(packed(parts, &counts, texts, text, tokens));
@@ -94,7 +94,12 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
     }
     if mandatory > 0 {
         let texts = fit_parts(request, &wants, mandatory);
-        let needed = budget.measure.count(&write(parts, &counts, &texts, parts.len() > 1));
+        // Rather what must stay alone, and no word on what was left out, than nothing.
+        let text = write(parts, &counts, &texts, false, false);
+        let needed = budget.measure.count(&text);
+        if needed <= budget.tokens {
+            return Ok(packed(parts, &counts, texts, text, needed));
+        }
         return Err(PackError::CannotFit { needed, max_tokens: budget.tokens });
     }
     let texts: Vec<Option<Fitted>> = parts.iter().map(|_| None).collect();
@@ -167,7 +172,13 @@ fn heading(number: usize, label: &str) -> String {
     format!("==> {number}. {label}")
 }
 
-fn write(parts: &[Part], counts: &[usize], fitted: &[Option<Fitted>], has_contents: bool) -> String {
+fn write(
+    parts: &[Part],
+    counts: &[usize],
+    fitted: &[Option<Fitted>],
+    has_contents: bool,
+    names_left_out: bool,
+) -> String {
     let mut text = String::new();
     if has_contents {
         text.push_str("# Contents\n");
@@ -176,6 +187,9 @@ fn write(parts: &[Part], counts: &[usize], fitted: &[Option<Fitted>], has_conten
         }
     }
     for (index, (part, fitted)) in parts.iter().zip(fitted).enumerate() {
+        if fitted.is_none() && !names_left_out {
+            continue;
+        }
         if !text.is_empty() {
             text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
         }

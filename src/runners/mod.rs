@@ -159,6 +159,12 @@ pub fn of(agent: &Agent, config: &Config) -> Result<&'static dyn Runner, RunnerE
     RUNNERS.iter().copied().find(installed).ok_or_else(|| RunnerError::NoneInstalled(agent.name.clone()))
 }
 
+/// Returns the kinds of agent CLI that are installed.
+pub fn installed(config: &Config) -> Vec<&'static str> {
+    let here = |name: &&str| program::find(name, &config.paths.programs, None).is_some();
+    ["claude", "codex"].into_iter().filter(here).collect()
+}
+
 /// Makes the launch of an agent on this machine. Reads the program's place and the user's
 /// credentials; starts nothing.
 pub fn prepare(

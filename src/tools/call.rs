@@ -21,6 +21,13 @@ pub struct Call {
     pub capped: bool,
 }
 
+impl Call {
+    /// Returns the most tokens of a result: what the caller asks for, else the cap of the settings.
+    pub fn result_tokens(&self, asked: Option<usize>) -> usize {
+        asked.unwrap_or(self.services.config.context.max_output_tokens)
+    }
+}
+
 /// Takes notice of progress.
 type Listener = Arc<dyn Fn(Update) + Send + Sync>;
 

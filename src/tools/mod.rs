@@ -6,11 +6,28 @@
 
 mod call;
 mod error;
+mod files;
+mod memory_filter;
+mod run_view;
 mod schema;
 mod services;
+mod time;
 mod validate;
 
+mod cancel_run;
+mod context_compress;
+mod context_pack;
+mod context_retrieve;
 mod count_tokens;
+mod delegate_task;
+mod get_run;
+mod list_agents;
+mod memory_forget;
+mod memory_recall;
+mod memory_store;
+mod memory_update;
+mod run_workflow;
+mod server_health;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,6 +36,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use jsonschema::Validator;
 use schemars::JsonSchema;
+use schemars::generate::Contract;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,7 +46,22 @@ pub use error::{ErrorKind, ToolError};
 pub use services::Services;
 
 /// Every tool, in the order in which they are listed.
-pub static TOOLS: &[&dyn Tool] = &[&count_tokens::CountTokens];
+pub static TOOLS: &[&dyn Tool] = &[
+    &delegate_task::DelegateTask,
+    &run_workflow::RunWorkflow,
+    &get_run::GetRun,
+    &cancel_run::CancelRun,
+    &list_agents::ListAgents,
+    &memory_store::MemoryStore,
+    &memory_recall::MemoryRecall,
+    &memory_update::MemoryUpdate,
+    &memory_forget::MemoryForget,
+    &context_compress::ContextCompress,
+    &context_retrieve::ContextRetrieve,
+    &context_pack::ContextPack,
+    &count_tokens::CountTokens,
+    &server_health::ServerHealth,
+];
 
 /// What a tool does to the world, for clients that ask their user before calling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +197,8 @@ impl<T: TypedTool> Tool for T {
     }
 
     fn make_schemas(&self) -> Schemas {
-        let input = schema::full::<T::Params>();
-        let output = schema::full::<T::Output>();
+        let input = schema::full::<T::Params>(Contract::Deserialize);
+        let output = schema::full::<T::Output>(Contract::Serialize);
         let listed_input = schema::listed_input(&input);
         let listed_output = schema::listed_output(&output);
         let validator =

@@ -2,15 +2,20 @@
 //! are listed, because every token of a list is paid for by every user.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// Returns the schema of `T`: JSON Schema 2020-12, self-contained, without formats that clients
+/// What a listed schema leaves out.
+const NOISE: [&str; 9] =
+    ["title", "default", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern"];
+
+/// Returns the schema of `T` as it is read or as it is written: JSON Schema 2020-12, self-contained, without formats that clients
 /// do not know (`uint`, `double`, ...) and warn about on their user's terminal.
-pub fn full<T: JsonSchema>() -> Value {
+pub fn full<T: JsonSchema>(contract: Contract) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
+        settings.contract = contract;
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     walk(&mut schema, &mut |map| {
@@ -24,13 +29,15 @@ pub fn full<T: JsonSchema>() -> Value {
 pub fn listed_input(full: &Value) -> Value {
     let mut schema = full.clone();
     walk(&mut schema, &mut |map| {
-        for noise in ["title", "default", "maxLength", "pattern"] {
+        // Bounds are told by the message when they are broken; hardly any call breaks them.
+        for noise in NOISE {
             if map.get(noise).is_some_and(|value| !value.is_object()) {
                 map.remove(noise);
             }
         }
-        if map.get("minimum").is_some_and(|minimum| minimum == 0 || minimum == 1) {
-            map.remove("minimum");
+        // A hint for the caller is a fragment; the description of a type is a sentence.
+        if map.get("description").and_then(Value::as_str).is_some_and(|text| text.ends_with('.')) {
+            map.remove("description");
         }
         flatten_enum(map);
         if map.get("additionalProperties") == Some(&json!(false)) {

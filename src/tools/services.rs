@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
+use super::error::{ErrorKind, ToolError};
 use crate::base::Clock;
 use crate::config::Config;
+use crate::delegate::Delegator;
+use crate::exec::Executor;
+use crate::memory::Memories;
 use crate::observe::Bus;
+use crate::store::{Store, StoreError};
 use crate::tokens::{self, Encoding, Measure};
-
-use super::error::ToolError;
 
 /// What the product consists of.
 pub struct Services {
     /// The settings.
-    pub config: Config,
+    pub config: Arc<Config>,
+    /// What is wrong with the settings, a line each.
+    pub problems: Vec<String>,
+    /// Why no tool that needs the store can work, if that is so.
+    pub broken: Option<ToolError>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Carries what happens to those who watch.
     pub bus: Bus,
+    /// Keeps things.
+    pub store: Arc<dyn Store>,
+    /// Remembers and recalls.
+    pub memories: Memories,
+    /// Starts processes.
+    pub executor: Arc<Executor>,
+    /// Runs agents.
+    pub delegator: Delegator,
 }
 
 impl Services {
@@ -38,5 +53,21 @@ impl Services {
     /// Returns the measure of the settings.
     pub fn default_measure(&self) -> Measure {
         Measure::exact(self.config.context.encoding.parse().unwrap_or_default())
+    }
+
+    /// Returns an error when the settings name a store that cannot be used.
+    pub fn stores(&self) -> Result<(), ToolError> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Ends every run of this process and waits until each is written down.
+    pub async fn shut_down(&self) {
+        self.delegator.shut_down().await;
+    }
+}
+
+impl From<StoreError> for ToolError {
+    fn from(error: StoreError) -> Self {
+        ToolError::new(ErrorKind::Unavailable, error.to_string()).with_hint("server_health says more about the store")
     }
 }

@@ -3,9 +3,11 @@
 //!
 //! stdout is data, stderr is talk: results go to stdout, progress, remarks and errors to stderr.
 
+mod demo;
 mod flags;
 mod progress;
 mod run;
+mod sandbox;
 mod settings;
 mod tool;
 
@@ -19,9 +21,7 @@ use crate::tools::{self, TOOLS, Tool};
 pub fn command() -> Command {
     let mut command = Command::new("ctx")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(
-            "Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget",
-        )
+        .about("Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(
@@ -51,28 +51,52 @@ pub fn command() -> Command {
                 .about("Call a tool by name with JSON input")
                 .arg(Arg::new("tool").required(true).value_name("TOOL"))
                 .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, or @FILE"))
-                .arg(
-                    Arg::new("json")
-                        .long("json")
-                        .action(ArgAction::SetTrue)
-                        .help("Accepted for symmetry: the result is JSON"),
-                ),
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Accepted for symmetry: the result is JSON")),
         )
         .subcommand(
             Command::new("config")
                 .about("Show or check the settings")
                 .subcommand_required(true)
                 .arg_required_else_help(true)
-                .subcommand(with_json(
-                    Command::new("show").about("Print every setting with its value and where it was set"),
-                ))
-                .subcommand(with_json(
-                    Command::new("check").about("Say what is wrong with the settings; exit code 1 if anything is"),
-                ))
-                .subcommand(with_json(
-                    Command::new("path").about("Print which settings files are looked for, and which exist"),
-                )),
+                .subcommand(with_json(Command::new("show").about("Print every setting with its value and where it was set")))
+                .subcommand(with_json(Command::new("check").about("Say what is wrong with the settings; exit code 1 if anything is")))
+                .subcommand(with_json(Command::new("path").about("Print which settings files are looked for, and which exist"))),
         )
+        .subcommand(
+            Command::new("sandbox")
+                .about("Run a command in the sandbox, or see how strong it is here")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(with_json(Command::new("probe").about("Say which boundary can be enforced on this system")))
+                .subcommand(
+                    Command::new("run")
+                        .about("Run a command in the sandbox; exits with its code, 124 after a time-out")
+                        .arg(
+                            Arg::new("policy")
+                                .long("policy")
+                                .value_parser(["command", "readonly", "agent"])
+                                .default_value("command")
+                                .help("What it may do"),
+                        )
+                        .arg(Arg::new("workspace").long("workspace").value_name("DIR").help("The folder it may change (default: here)"))
+                        .arg(
+                            Arg::new("timeout")
+                                .long("timeout")
+                                .value_name("SECONDS")
+                                .value_parser(clap::value_parser!(u64).range(1..))
+                                .help("Wall time (default: delegation.timeout_seconds)"),
+                        )
+                        .arg(
+                            Arg::new("command")
+                                .required(true)
+                                .num_args(1..)
+                                .trailing_var_arg(true)
+                                .allow_hyphen_values(true)
+                                .value_name("CMD"),
+                        ),
+                ),
+        )
+        .subcommand(Command::new("demo").about("See the whole job once, on this very folder, in under a minute"))
 }
 
 /// Returns the tool that a parsed command line names, with its arguments.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ArgMatches;
 
-use super::{settings, tool};
+use super::{demo, sandbox, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
@@ -14,6 +14,14 @@ use crate::config::Loaded;
 pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
     match matches.subcommand() {
         Some(("config", inner)) => settings::run(inner, &loaded),
+        Some(("demo", _)) => {
+            demo::run(&loaded.config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(("sandbox", inner)) => {
+            let services = app::build(loaded)?;
+            sandbox::run(inner, &services).await
+        }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;
             let name = inner.get_one::<String>("tool").map_or("", String::as_str);

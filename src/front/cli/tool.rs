@@ -54,6 +54,7 @@ async fn call(services: Arc<Services>, name: &str, input: Value) -> Result<Answe
     let result = tools::call(&call, name, input).await;
     interrupt.abort();
     line.clear();
+    services.shut_down().await;
     result
 }
 

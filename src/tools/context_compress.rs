@@ -1,0 +1,196 @@
+//! `context_compress`: text, or files, within an exact number of tokens.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, files};
+use crate::base::{Handle, thousands};
+use crate::compress::original::{self, OriginalError};
+use crate::compress::{self, CannotFit, Kind, Level, Levels};
+use crate::memory;
+use crate::tokens::{Encoding, Measure};
+
+/// The tool.
+pub struct ContextCompress;
+
+/// What is to be compressed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    text: Option<String>,
+    path: Option<String>,
+    paths: Option<Vec<String>>,
+    /// Absent: lossless only
+    max_tokens: Option<usize>,
+    /// What matters
+    query: Option<String>,
+    /// Default: detected
+    kind: Option<Kind>,
+    encoding: Option<Encoding>,
+    model: Option<String>,
+}
+
+/// The text that fits.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The text.
+    text: String,
+    /// The tokens of the original.
+    tokens_before: usize,
+    /// The tokens of `text`.
+    tokens_after: usize,
+    /// The kind of text.
+    kind: Kind,
+    /// How sure the detection was, from 0 to 100.
+    confidence: u8,
+    /// How far the text had to be changed.
+    level: Level,
+    /// Where the original is kept; null when `text` is the original.
+    handle: Option<Handle>,
+    /// What was cut, by lines of the original.
+    cuts: Vec<Cut>,
+    /// The encoding that was counted with.
+    encoding: Encoding,
+    /// Whether the counts are exact; otherwise they are estimates.
+    exact: bool,
+    /// Whether secrets were replaced in the original that is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    redacted: bool,
+}
+
+/// Lines that were cut.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Cut {
+    /// The first line.
+    from_line: usize,
+    /// The last line.
+    to_line: usize,
+    /// Their tokens.
+    tokens: usize,
+    /// Where they can be fetched.
+    handle: Option<Handle>,
+}
+
+impl TypedTool for ContextCompress {
+    const NAME: &'static str = "context_compress";
+    const ABOUT: &'static str =
+        "Fit text or files into max_tokens exactly, keeping errors and what answers the query. Cut lines can be fetched by handle.";
+    const EFFECTS: Effects = Effects { idempotent: true, ..Effects::ADDS };
+    const COMMAND: Command =
+        Command { name: "compress", positional: &["paths"], stdin: Some("text"), verbatim: true, ..Command::DEFAULT };
+    type Params = Params;
+    type Output = Output;
+
+    async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
+        let measure = call.services.measure(params.encoding, params.model.as_deref())?;
+        let input = files::read_input(call, params.text, params.path, params.paths).await?;
+        let job = Job { text: input.text, max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
+        let levels = levels(call);
+        let (job, first) = job.fit(levels, None).await?;
+        // A lossless result without a budget may still be more than an assistant can take.
+        let fits = params.max_tokens.is_some() || !call.capped || first.as_ref().is_ok_and(|fitted| fitted.tokens_after <= call.result_tokens(None));
+        match first {
+            Ok(fitted) if fitted.level == Level::None && fits => return Ok(output(fitted, measure, None, false)),
+            Err(error) => return Err(too_small(&error)),
+            Ok(_) => {}
+        }
+        call.services.stores()?;
+        let content = job.text.clone().into_bytes();
+        let kept = original::keep(call.services.store.as_ref(), content, input.source, call.services.clock.now(), Some(&memory::redacted)).await?;
+        let max_tokens = if fits { params.max_tokens } else { Some(call.result_tokens(None)) };
+        let job = Job { text: kept.text, max_tokens, ..job };
+        let (_, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
+        let fitted = fitted.map_err(|error| too_small(&error))?;
+        Ok(output(fitted, measure, Some(kept.handle), kept.redacted))
+    }
+
+    fn text(&self, output: &Output) -> String {
+        output.text.clone()
+    }
+
+    fn remark(&self, output: &Output) -> Option<String> {
+        let estimate = if output.exact { "" } else { " (estimated)" };
+        let handle = output.handle.as_ref().map(|handle| format!("; original {handle}")).unwrap_or_default();
+        Some(format!(
+            "{} -> {} tokens{estimate}, {} cuts{handle}",
+            thousands(output.tokens_before),
+            thousands(output.tokens_after),
+            output.cuts.len()
+        ))
+    }
+}
+
+struct Job {
+    text: String,
+    max_tokens: Option<usize>,
+    query: Option<String>,
+    kind: Option<Kind>,
+    measure: Measure,
+}
+
+impl Job {
+    /// Fits on the blocking pool, and gives the job back.
+    async fn fit(self, levels: Levels, handle: Option<Handle>) -> Result<(Self, Result<compress::Fitted, CannotFit>), ToolError> {
+        tokio::task::spawn_blocking(move || {
+            let request = compress::Request {
+                query: self.query.as_deref(),
+                kind: self.kind,
+                levels,
+                handle: handle.as_ref(),
+                ..compress::Request::new(&self.text, self.max_tokens, self.measure)
+            };
+            let fitted = compress::fit(&request);
+            (self, fitted)
+        })
+        .await
+        .map_err(|error| ToolError::new(ErrorKind::Internal, format!("compressing failed: {error}")))
+    }
+}
+
+/// The levels that the settings allow.
+pub fn levels(call: &Call) -> Levels {
+    let compression = &call.services.config.context.compression;
+    if compression.enabled { Levels::from_names(&compression.levels).unwrap_or(Levels::ALL) } else { Levels::TRUNCATE }
+}
+
+fn too_small(error: &CannotFit) -> ToolError {
+    ToolError::new(ErrorKind::BudgetTooSmall, error.to_string())
+        .with_hint(format!("allow at least {} tokens, or more levels in context.compression.levels", error.needed))
+}
+
+fn output(fitted: compress::Fitted, measure: Measure, handle: Option<Handle>, redacted: bool) -> Output {
+    let cuts = fitted
+        .cuts
+        .iter()
+        .map(|cut| Cut { from_line: cut.from_line, to_line: cut.to_line, tokens: cut.tokens, handle: handle.clone() })
+        .collect();
+    Output {
+        text: fitted.text,
+        tokens_before: fitted.tokens_before,
+        tokens_after: fitted.tokens_after,
+        kind: fitted.kind,
+        confidence: fitted.confidence,
+        level: fitted.level,
+        cuts,
+        handle,
+        encoding: measure.encoding(),
+        exact: measure.is_exact(),
+        redacted,
+    }
+}
+
+impl From<OriginalError> for ToolError {
+    fn from(error: OriginalError) -> Self {
+        let message = error.to_string();
+        match error {
+            OriginalError::Store(error) => error.into(),
+            OriginalError::Unknown(_) => ToolError::new(ErrorKind::NotFound, message)
+                .with_hint("handles belong to the project in which they were given; see memory.path in `ctx config show`"),
+            OriginalError::TooLarge { .. }
+            | OriginalError::NoSuchLine { .. }
+            | OriginalError::Backwards { .. }
+            | OriginalError::Pattern(_)
+            | OriginalError::EmptyQuery(_) => ToolError::invalid(message),
+        }
+    }
+}

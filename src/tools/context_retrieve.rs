@@ -1,0 +1,134 @@
+//! `context_retrieve`: gives back what was cut, byte for byte.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Command, Effects, ToolError, TypedTool};
+use crate::base::Handle;
+use crate::compress::original::{self, What};
+use crate::tokens::Budget;
+
+/// How many lines around each match are given.
+const REGEX_CONTEXT: usize = 2;
+
+/// The tool.
+pub struct ContextRetrieve;
+
+/// What is wanted of which original.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    handle: Handle,
+    /// Such as 120-340
+    lines: Option<String>,
+    regex: Option<String>,
+    query: Option<String>,
+    #[schemars(range(min = 1))]
+    max_tokens: Option<usize>,
+    /// To go on within a long line
+    skip_bytes: Option<usize>,
+}
+
+/// The part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The part; for lines, byte for byte.
+    text: String,
+    /// Its tokens.
+    tokens: usize,
+    /// Its first line; 0 when there is none.
+    from_line: usize,
+    /// Its last line; 0 when there is none.
+    to_line: usize,
+    /// The lines of the whole original.
+    lines: usize,
+    /// The lines or passages that were found.
+    found: usize,
+    /// Where to go on, when not everything fits: `lines` of the next call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_lines: Option<String>,
+    /// `skip_bytes` of the next call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_skip_bytes: Option<usize>,
+}
+
+impl TypedTool for ContextRetrieve {
+    const NAME: &'static str = "context_retrieve";
+    const ABOUT: &'static str = "Fetch cut or stored text by handle: lines byte for byte, regex matches, or passages for a query.";
+    const EFFECTS: Effects = Effects::READS;
+    const COMMAND: Command =
+        Command { name: "retrieve", positional: &["handle", "lines"], verbatim: true, ..Command::DEFAULT };
+    type Params = Params;
+    type Output = Output;
+
+    async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
+        call.services.stores()?;
+        let given = [params.lines.is_some(), params.regex.is_some(), params.query.is_some()];
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            return Err(ToolError::invalid("/lines, /regex and /query exclude each other").with_hint("send one of them"));
+        }
+        let skip_bytes = params.skip_bytes.unwrap_or(0);
+        let mut end = None;
+        let what = match (params.lines, params.regex, params.query) {
+            (Some(lines), ..) => {
+                let (from, to) = range(&lines)?;
+                end = Some(to);
+                What::Lines { from, to, skip_bytes }
+            }
+            (_, Some(pattern), _) => What::Regex { pattern, context: REGEX_CONTEXT },
+            (_, _, Some(query)) => What::Query(query),
+            (None, None, None) => What::All,
+        };
+        let tokens = if call.capped || params.max_tokens.is_some() { call.result_tokens(params.max_tokens) } else { usize::MAX };
+        let budget = Budget { tokens, measure: call.services.default_measure() };
+        let found = original::retrieve(call.services.store.as_ref(), &params.handle, &what, budget).await?;
+        let end = end.unwrap_or(found.lines).min(found.lines);
+        Ok(Output {
+            next_lines: found.more.map(|more| format!("{}-{}", more.line, end.max(more.line))),
+            next_skip_bytes: found.more.map(|more| more.skip_bytes).filter(|bytes| *bytes > 0),
+            text: found.text,
+            tokens: found.tokens,
+            from_line: found.from_line,
+            to_line: found.to_line,
+            lines: found.lines,
+            found: found.found,
+        })
+    }
+
+    fn text(&self, output: &Output) -> String {
+        output.text.clone()
+    }
+
+    fn remark(&self, output: &Output) -> Option<String> {
+        output.next_lines.as_ref().map(|lines| format!("there is more: go on with lines {lines}"))
+    }
+}
+
+/// Reads `120-340`, `120-` or `120`.
+fn range(text: &str) -> Result<(usize, usize), ToolError> {
+    let wrong = || {
+        let shown: String = text.chars().take(40).collect();
+        ToolError::invalid(format!("/lines is {shown:?}: expected a range of lines from 1")).with_hint("write 120-340, 120- or 120")
+    };
+    let number = |text: &str| text.trim().parse::<usize>().ok().filter(|line| *line > 0).ok_or_else(wrong);
+    match text.split_once('-') {
+        None => number(text).map(|line| (line, line)),
+        Some((from, to)) if to.trim().is_empty() => Ok((number(from)?, usize::MAX)),
+        Some((from, to)) => Ok((number(from)?, number(to)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_people_write_them() {
+        assert_eq!(range("120-340").ok(), Some((120, 340)));
+        assert_eq!(range(" 7 ").ok(), Some((7, 7)));
+        assert_eq!(range("9-").ok(), Some((9, usize::MAX)));
+        for text in ["", "0", "0-3", "-3", "a-b", "1-2-3"] {
+            assert!(range(text).is_err(), "{text:?}");
+        }
+    }
+}

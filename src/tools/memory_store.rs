@@ -1,0 +1,147 @@
+//! `memory_store`: remembers one thing or many.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Call, Command, Effects, ToolError, TypedTool, memory_filter, time};
+use crate::base::MemoryId;
+use crate::memory::{Draft, Outcome};
+use crate::store::{MemoryKind, Scope};
+
+/// The tool.
+pub struct MemoryStore;
+
+/// What is to be remembered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    #[schemars(length(min = 1, max = 1000))]
+    memories: Vec<Item>,
+}
+
+/// One thing to be remembered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    /// One self-contained statement
+    text: String,
+    kind: Option<MemoryKind>,
+    scope: Option<Scope>,
+    agent: Option<String>,
+    tags: Option<Vec<String>>,
+    session_id: Option<String>,
+    /// Who said it
+    actor: Option<String>,
+    /// Time; default now
+    occurred_at: Option<String>,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    importance: Option<f64>,
+    expires_at: Option<String>,
+    source: Option<String>,
+    metadata: Option<Map<String, Value>>,
+    /// Newest of a topic replaces the older
+    topic_key: Option<String>,
+    supersedes: Option<MemoryId>,
+    pinned: Option<bool>,
+}
+
+/// What became of each.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// In the order given.
+    stored: Vec<Stored>,
+}
+
+/// What became of one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Stored {
+    /// Its id; of the older one for a duplicate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MemoryId>,
+    /// `stored`, `duplicate`, `superseded_other` or `rejected`.
+    status: &'static str,
+    /// The memory it replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded: Option<MemoryId>,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The kinds of secrets that were replaced in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redacted: Vec<String>,
+}
+
+impl TypedTool for MemoryStore {
+    const NAME: &'static str = "memory_store";
+    const ABOUT: &'static str = "Remember facts, decisions, preferences across sessions. Secrets are redacted, duplicates skipped.";
+    const EFFECTS: Effects = Effects::ADDS;
+    const COMMAND: Command = Command {
+        name: "remember",
+        positional: &["text"],
+        stdin: Some("text"),
+        wrap: Some("memories"),
+        ..Command::DEFAULT
+    };
+    type Params = Params;
+    type Output = Output;
+
+    async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
+        call.services.stores()?;
+        let drafts = params.memories.into_iter().enumerate();
+        let drafts: Vec<Draft> =
+            drafts.map(|(index, item)| draft(item, index, &call.session_id)).collect::<Result<_, _>>()?;
+        let remembered = call.services.memories.remember(drafts).await?;
+        let stored = remembered
+            .into_iter()
+            .map(|one| {
+                let (superseded, reason) = match &one.outcome {
+                    Outcome::SupersededOther(id) => (Some(id.clone()), None),
+                    Outcome::Rejected(reason) => (None, Some(reason.clone())),
+                    Outcome::Stored | Outcome::Duplicate => (None, None),
+                };
+                let redacted = memory_filter::redacted(&one.redacted);
+                Stored { id: one.id, status: one.outcome.as_str(), superseded, reason, redacted }
+            })
+            .collect();
+        Ok(Output { stored })
+    }
+
+    fn text(&self, output: &Output) -> String {
+        let line = |one: &Stored| {
+            let mut words = vec![one.status.to_owned()];
+            words.extend(one.id.as_ref().map(ToString::to_string));
+            words.extend(one.superseded.as_ref().map(|id| format!("(replaced {id})")));
+            words.extend(one.reason.as_ref().map(|reason| format!("({reason})")));
+            if !one.redacted.is_empty() {
+                words.push(format!("(redacted: {})", one.redacted.join(", ")));
+            }
+            words.join(" ")
+        };
+        output.stored.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn draft(item: Item, index: usize, session_id: &str) -> Result<Draft, ToolError> {
+    let at = |field: &str| format!("/memories/{index}/{field}");
+    let scope = item.scope.unwrap_or_default();
+    // The connection stands for the session of memories that are shared by a session only.
+    let session_id = item.session_id.or_else(|| (scope == Scope::Session).then(|| session_id.to_owned()));
+    Ok(Draft {
+        text: item.text,
+        kind: item.kind.unwrap_or_default(),
+        scope,
+        agent: item.agent,
+        tags: item.tags.unwrap_or_default(),
+        session_id,
+        actor: item.actor,
+        occurred_at: time::parse_option(item.occurred_at.as_deref(), &at("occurred_at"))?,
+        importance: item.importance,
+        pinned: item.pinned.unwrap_or(false),
+        expires_at: time::parse_option(item.expires_at.as_deref(), &at("expires_at"))?,
+        source: item.source,
+        metadata: item.metadata.map(|metadata| Value::Object(metadata).to_string()),
+        topic_key: item.topic_key,
+        supersedes: item.supersedes,
+    })
+}
