@@ -106,8 +106,9 @@ fn flatten_enum(map: &mut Map<String, Value>) {
         .collect::<Option<Vec<_>>>()
         .map(|lists| lists.into_iter().flatten().collect());
     if let Some(constants) = constants {
+        // Gemini takes an `enum` only beside its type.
         map.remove("oneOf");
-        map.remove("type");
+        map.insert("type".to_owned(), json!("string"));
         map.insert("enum".to_owned(), Value::Array(constants));
     }
 }
