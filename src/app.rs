@@ -33,8 +33,9 @@ pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
     let (stores, broken) = match opened {
         Ok(stores) => (stores, None),
         Err(error) => {
-            let error = ToolError::new(ErrorKind::Unavailable, error.to_string())
-                .with_hint("correct memory.backend, memory.connection or memory.path; `ctx config show` says where each was set");
+            let error = ToolError::new(ErrorKind::Unavailable, error.to_string()).with_hint(
+                "correct memory.backend, memory.connection or memory.path; `ctx config show` says where each was set",
+            );
             let nowhere = || Arc::new(InMemoryStore::default()) as Arc<dyn Store>;
             ((nowhere(), nowhere()), Some(error))
         }

@@ -20,12 +20,12 @@ use super::plan::{self, Plan, PlannedStep};
 use super::request::Request;
 use super::step::{self, Attempt, Failure};
 use crate::agents;
-use crate::runners;
 use crate::base::{Clock, Name, RunId};
 use crate::config::Config;
 use crate::exec::Executor;
 use crate::memory::Memories;
 use crate::observe::Bus;
+use crate::runners;
 use crate::store::{Created, Run, RunFilter, RunState, Step, Store};
 
 /// How many messages of a run's steps may wait for its loop.
@@ -134,7 +134,8 @@ impl Delegator {
             outcome: None,
             error: None,
         };
-        let steps: Vec<Step> = plan.steps.iter().enumerate().map(|(place, step)| recorded(&run.id, place, step)).collect();
+        let steps: Vec<Step> =
+            plan.steps.iter().enumerate().map(|(place, step)| recorded(&run.id, place, step)).collect();
         if let Created::Existing(older) = store.create_run(run.clone(), steps.clone()).await? {
             return Ok(older.id);
         }
@@ -304,11 +305,16 @@ impl Inner {
             let states: Vec<RunState> = step.needs.iter().map(|need| journal.state_of(need)).collect();
             if cancel.is_cancelled() {
                 journal.step_skipped(index, RunState::Cancelled, "the run was cancelled before it started").await;
-            } else if let Some(failed) = states.iter().position(|state| state.is_final() && *state != RunState::Succeeded) {
-                journal.step_skipped(index, RunState::Skipped, &format!("step {} did not succeed", step.needs[failed])).await;
+            } else if let Some(failed) =
+                states.iter().position(|state| state.is_final() && *state != RunState::Succeeded)
+            {
+                journal
+                    .step_skipped(index, RunState::Skipped, &format!("step {} did not succeed", step.needs[failed]))
+                    .await;
             } else if states.iter().all(|state| *state == RunState::Succeeded) {
                 journal.step_queued(index);
-                let earlier = step.needs.iter().filter_map(|need| Some((need.clone(), answers.get(need)?.clone()))).collect();
+                let earlier =
+                    step.needs.iter().filter_map(|need| Some((need.clone(), answers.get(need)?.clone()))).collect();
                 tasks.spawn(run_step(RunningStep {
                     parts: self.parts.clone(),
                     slots: Arc::clone(&self.slots),

@@ -178,7 +178,8 @@ impl Journal {
         } else {
             (RunState::Succeeded, None)
         };
-        self.run.error = cause.map(|step| format!("{}: {}", step.name, step.error.as_deref().unwrap_or("no reason given")));
+        self.run.error =
+            cause.map(|step| format!("{}: {}", step.name, step.error.as_deref().unwrap_or("no reason given")));
         self.run.state = state;
         self.run.finished_at = Some(self.clock.now());
         let run = self.run.clone();

@@ -17,7 +17,7 @@ mod worktree;
 
 pub use dispatch::{Delegator, Parts, View};
 pub use error::DelegateError;
-pub use packet::context_items;
 pub use outcome::{Outcome, PacketPart, PacketSummary, Usage};
+pub use packet::context_items;
 pub use plan::{Plan, PlannedStep};
 pub use request::{Context, Isolation, Limits, MemoryRef, Mode, Request, StepRequest};

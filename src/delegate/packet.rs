@@ -59,7 +59,12 @@ pub struct Packet {
 
 impl Builder<'_> {
     /// Builds the packet of a step within `budget`. `earlier` are the results of the steps it needs.
-    pub async fn build(&self, step: &PlannedStep, earlier: &[(Name, String)], budget: Budget) -> Result<Packet, String> {
+    pub async fn build(
+        &self,
+        step: &PlannedStep,
+        earlier: &[(Name, String)],
+        budget: Budget,
+    ) -> Result<Packet, String> {
         let items = self.items(step, earlier, budget).await?;
         let roots = vec![self.workspace.to_owned()];
         let explicit = step.request.context.files.clone();
@@ -69,7 +74,8 @@ impl Builder<'_> {
         let (missing, left_out): (Vec<_>, Vec<_>) =
             loaded.problems.into_iter().partition(|problem| explicit.contains(&problem.source));
         if !missing.is_empty() {
-            let told: Vec<String> = missing.iter().map(|problem| format!("{}: {}", problem.source, problem.reason)).collect();
+            let told: Vec<String> =
+                missing.iter().map(|problem| format!("{}: {}", problem.source, problem.reason)).collect();
             return Err(format!("the context could not be read: {}", told.join("; ")));
         }
         for problem in left_out {
@@ -85,12 +91,18 @@ impl Builder<'_> {
         })
         .await
         .map_err(|error| format!("the packet could not be built: {error}"))?
-        .map_err(|error| format!("the task does not fit its budget: {error}; raise budget_tokens or shorten the task"))?;
+        .map_err(|error| {
+            format!("the task does not fit its budget: {error}; raise budget_tokens or shorten the task")
+        })?;
         assert!(budget.holds(&packed.text), "a packet is never over its budget");
         let parts = packed
             .parts
             .into_iter()
-            .map(|part| PacketPart { part: part.label, tokens: part.tokens, cut: part.level.is_none() || !part.cuts.is_empty() })
+            .map(|part| PacketPart {
+                part: part.label,
+                tokens: part.tokens,
+                cut: part.level.is_none() || !part.cuts.is_empty(),
+            })
             .collect();
         let summary = PacketSummary { tokens: packed.tokens, budget_tokens: budget.tokens, parts };
         Ok(Packet { text: packed.text, summary })

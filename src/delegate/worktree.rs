@@ -62,7 +62,8 @@ pub async fn prepare(
         .ok_or_else(|| TreeError::new("cannot make a tree apart", "git is not installed"))?;
     let folder = folder.join(key);
     let path = folder.join("tree");
-    std::fs::create_dir_all(&folder).map_err(|error| TreeError::new(format!("cannot make {}", folder.display()), error))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| TreeError::new(format!("cannot make {}", folder.display()), error))?;
     let data = folder.join("git");
     let mut tree = Tree { path: path.clone(), apart: None };
     let apart = Apart { git, folder, data, listed_in: None };
@@ -112,7 +113,8 @@ impl Apart {
     async fn run(&self, tree: &Path, arguments: &[&str]) -> Result<ToolOutput, TreeError> {
         let data = format!("--git-dir={}", self.data.display());
         let work = format!("--work-tree={}", tree.display());
-        let mut all = vec![data.as_str(), work.as_str(), "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"];
+        let mut all =
+            vec![data.as_str(), work.as_str(), "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"];
         all.extend_from_slice(arguments);
         git(&self.git, &all, tree).await
     }
@@ -120,7 +122,8 @@ impl Apart {
 
 async fn git(program: &Path, arguments: &[&str], folder: &Path) -> Result<ToolOutput, TreeError> {
     let doing = || format!("git {}", arguments.iter().find(|argument| !argument.starts_with('-')).unwrap_or(&""));
-    let output = exec::tool(program, arguments, folder, GIT_TIMEOUT).await.map_err(|error| TreeError::new(doing(), error))?;
+    let output =
+        exec::tool(program, arguments, folder, GIT_TIMEOUT).await.map_err(|error| TreeError::new(doing(), error))?;
     if output.success() {
         Ok(output)
     } else {
@@ -154,7 +157,8 @@ async fn snapshot(apart: &Apart, path: &Path) -> Result<(), TreeError> {
     let exclude = apart.data.join("info").join("exclude");
     std::fs::write(&exclude, "/.git\n").map_err(|error| TreeError::new("cannot write the exclusions", error))?;
     apart.run(path, &["add", "--all", "--", "."]).await?;
-    let identity = ["-c", "user.name=context-engine", "-c", "user.email=context-engine@localhost", "-c", "commit.gpgSign=false"];
+    let identity =
+        ["-c", "user.name=context-engine", "-c", "user.email=context-engine@localhost", "-c", "commit.gpgSign=false"];
     let mut commit = identity.to_vec();
     commit.extend(["commit", "--quiet", "--allow-empty", "--no-verify", "--message", "before"]);
     apart.run(path, &commit).await?;

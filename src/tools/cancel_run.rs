@@ -46,7 +46,8 @@ impl TypedTool for CancelRun {
         let was_going = call.services.delegator.cancel(&params.run_id).await?;
         let view = run_view::wait(call, &params.run_id, WAIT).await?;
         let steps = view.steps.into_iter().map(StepOutput::from);
-        let stopped = steps.filter(|step| was_going && step.status == RunState::Cancelled).map(|step| step.name).collect();
+        let stopped =
+            steps.filter(|step| was_going && step.status == RunState::Cancelled).map(|step| step.name).collect();
         Ok(Output { run_id: view.run.id, status: view.run.state, stopped })
     }
 

@@ -73,8 +73,7 @@ struct Cut {
 
 impl TypedTool for ContextCompress {
     const NAME: &'static str = "context_compress";
-    const ABOUT: &'static str =
-        "Fit text or files into max_tokens exactly, keeping errors and what answers the query. Cut lines can be fetched by handle.";
+    const ABOUT: &'static str = "Fit text or files into max_tokens exactly, keeping errors and what answers the query. Cut lines can be fetched by handle.";
     const EFFECTS: Effects = Effects { idempotent: true, ..Effects::ADDS };
     const COMMAND: Command =
         Command { name: "compress", positional: &["paths"], stdin: Some("text"), verbatim: true, ..Command::DEFAULT };
@@ -84,11 +83,14 @@ impl TypedTool for ContextCompress {
     async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
         let measure = call.services.measure(params.encoding, params.model.as_deref())?;
         let input = files::read_input(call, params.text, params.path, params.paths).await?;
-        let job = Job { text: input.text, max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
+        let job =
+            Job { text: input.text, max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
         let levels = levels(call);
         let (job, first) = job.fit(levels, None).await?;
         // A lossless result without a budget may still be more than an assistant can take.
-        let fits = params.max_tokens.is_some() || !call.capped || first.as_ref().is_ok_and(|fitted| fitted.tokens_after <= call.result_tokens(None));
+        let fits = params.max_tokens.is_some()
+            || !call.capped
+            || first.as_ref().is_ok_and(|fitted| fitted.tokens_after <= call.result_tokens(None));
         match first {
             Ok(fitted) if fitted.level == Level::None && fits => return Ok(output(fitted, measure, None, false)),
             Err(error) => return Err(too_small(&error)),
@@ -96,7 +98,14 @@ impl TypedTool for ContextCompress {
         }
         call.services.stores()?;
         let content = job.text.clone().into_bytes();
-        let kept = original::keep(call.services.store.as_ref(), content, input.source, call.services.clock.now(), Some(&memory::redacted)).await?;
+        let kept = original::keep(
+            call.services.store.as_ref(),
+            content,
+            input.source,
+            call.services.clock.now(),
+            Some(&memory::redacted),
+        )
+        .await?;
         let max_tokens = if fits { params.max_tokens } else { Some(call.result_tokens(None)) };
         let job = Job { text: kept.text, max_tokens, ..job };
         let (_, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
@@ -130,7 +139,11 @@ struct Job {
 
 impl Job {
     /// Fits on the blocking pool, and gives the job back.
-    async fn fit(self, levels: Levels, handle: Option<Handle>) -> Result<(Self, Result<compress::Fitted, CannotFit>), ToolError> {
+    async fn fit(
+        self,
+        levels: Levels,
+        handle: Option<Handle>,
+    ) -> Result<(Self, Result<compress::Fitted, CannotFit>), ToolError> {
         tokio::task::spawn_blocking(move || {
             let request = compress::Request {
                 query: self.query.as_deref(),
@@ -184,8 +197,9 @@ impl From<OriginalError> for ToolError {
         let message = error.to_string();
         match error {
             OriginalError::Store(error) => error.into(),
-            OriginalError::Unknown(_) => ToolError::new(ErrorKind::NotFound, message)
-                .with_hint("handles belong to the project in which they were given; see memory.path in `ctx config show`"),
+            OriginalError::Unknown(_) => ToolError::new(ErrorKind::NotFound, message).with_hint(
+                "handles belong to the project in which they were given; see memory.path in `ctx config show`",
+            ),
             OriginalError::TooLarge { .. }
             | OriginalError::NoSuchLine { .. }
             | OriginalError::Backwards { .. }

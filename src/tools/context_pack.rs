@@ -74,7 +74,8 @@ struct PartOutput {
 
 impl TypedTool for ContextPack {
     const NAME: &'static str = "context_pack";
-    const ABOUT: &'static str = "Pack files, globs, memories, diff and text into one packet of at most max_tokens, by priority and query.";
+    const ABOUT: &'static str =
+        "Pack files, globs, memories, diff and text into one packet of at most max_tokens, by priority and query.";
     const EFFECTS: Effects = Effects { idempotent: true, ..Effects::ADDS };
     const COMMAND: Command = Command { name: "pack", positional: &["sources"], verbatim: true, ..Command::DEFAULT };
     type Params = Params;
@@ -101,7 +102,14 @@ impl TypedTool for ContextPack {
             let why = if problems.is_empty() { "no memory was found".to_owned() } else { problems.join("; ") };
             return Err(ToolError::new(ErrorKind::NotFound, format!("there is nothing to pack: {why}")));
         }
-        pack::keep_originals(services.store.as_ref(), &mut parts, budget, services.clock.now(), Some(&memory::redacted)).await?;
+        pack::keep_originals(
+            services.store.as_ref(),
+            &mut parts,
+            budget,
+            services.clock.now(),
+            Some(&memory::redacted),
+        )
+        .await?;
         let levels = context_compress::levels(call);
         let query = params.query;
         let packed = tokio::task::spawn_blocking(move || {
@@ -110,7 +118,8 @@ impl TypedTool for ContextPack {
         .await
         .map_err(|error| ToolError::new(ErrorKind::Internal, format!("packing failed: {error}")))?
         .map_err(|error @ PackError::CannotFit { needed, .. }| {
-            ToolError::new(ErrorKind::BudgetTooSmall, error.to_string()).with_hint(format!("allow at least {needed} tokens"))
+            ToolError::new(ErrorKind::BudgetTooSmall, error.to_string())
+                .with_hint(format!("allow at least {needed} tokens"))
         })?;
         let parts = packed
             .parts
@@ -141,14 +150,22 @@ impl SourceParams {
         let diff = self.diff.unwrap_or(false);
         let given = [self.files.is_some(), self.text.is_some(), self.memory.is_some(), diff];
         if given.into_iter().filter(|given| *given).count() != 1 {
-            return Err(ToolError::invalid(format!("/sources/{index} must have exactly one of files, text, memory and diff")));
+            return Err(ToolError::invalid(format!(
+                "/sources/{index} must have exactly one of files, text, memory and diff"
+            )));
         }
         if let Some(text) = self.text {
             let label = self.label.unwrap_or_else(|| "text".to_owned());
             return Ok(vec![Item { source: Source::Text { label, text }, priority, mandatory: false }]);
         }
-        let memory = self.memory.map(|memory| memory.parse::<MemoryId>().map_or(MemoryRef::Query(memory), MemoryRef::Id));
-        let context = Context { files: self.files.into_iter().collect(), text: None, memories: memory.into_iter().collect(), diff };
+        let memory =
+            self.memory.map(|memory| memory.parse::<MemoryId>().map_or(MemoryRef::Query(memory), MemoryRef::Id));
+        let context = Context {
+            files: self.files.into_iter().collect(),
+            text: None,
+            memories: memory.into_iter().collect(),
+            diff,
+        };
         let paths = &services.config.paths;
         let mut items = context_items(&context, &services.memories, &paths.workspace, &paths.programs)
             .await

@@ -54,7 +54,8 @@ pub struct Output {
 
 impl TypedTool for ContextRetrieve {
     const NAME: &'static str = "context_retrieve";
-    const ABOUT: &'static str = "Fetch cut or stored text by handle: lines byte for byte, regex matches, or passages for a query.";
+    const ABOUT: &'static str =
+        "Fetch cut or stored text by handle: lines byte for byte, regex matches, or passages for a query.";
     const EFFECTS: Effects = Effects::READS;
     const COMMAND: Command =
         Command { name: "retrieve", positional: &["handle", "lines"], verbatim: true, ..Command::DEFAULT };
@@ -65,7 +66,9 @@ impl TypedTool for ContextRetrieve {
         call.services.stores()?;
         let given = [params.lines.is_some(), params.regex.is_some(), params.query.is_some()];
         if given.into_iter().filter(|given| *given).count() > 1 {
-            return Err(ToolError::invalid("/lines, /regex and /query exclude each other").with_hint("send one of them"));
+            return Err(
+                ToolError::invalid("/lines, /regex and /query exclude each other").with_hint("send one of them")
+            );
         }
         let skip_bytes = params.skip_bytes.unwrap_or(0);
         let mut end = None;
@@ -79,7 +82,8 @@ impl TypedTool for ContextRetrieve {
             (_, _, Some(query)) => What::Query(query),
             (None, None, None) => What::All,
         };
-        let tokens = if call.capped || params.max_tokens.is_some() { call.result_tokens(params.max_tokens) } else { usize::MAX };
+        let tokens =
+            if call.capped || params.max_tokens.is_some() { call.result_tokens(params.max_tokens) } else { usize::MAX };
         let budget = Budget { tokens, measure: call.services.default_measure() };
         let found = original::retrieve(call.services.store.as_ref(), &params.handle, &what, budget).await?;
         let end = end.unwrap_or(found.lines).min(found.lines);
@@ -108,7 +112,8 @@ impl TypedTool for ContextRetrieve {
 fn range(text: &str) -> Result<(usize, usize), ToolError> {
     let wrong = || {
         let shown: String = text.chars().take(40).collect();
-        ToolError::invalid(format!("/lines is {shown:?}: expected a range of lines from 1")).with_hint("write 120-340, 120- or 120")
+        ToolError::invalid(format!("/lines is {shown:?}: expected a range of lines from 1"))
+            .with_hint("write 120-340, 120- or 120")
     };
     let number = |text: &str| text.trim().parse::<usize>().ok().filter(|line| *line > 0).ok_or_else(wrong);
     match text.split_once('-') {

@@ -164,7 +164,12 @@ impl TypedTool for DelegateTask {
         if let Some(error) = &output.error {
             lines.push(format!("error: {error}"));
         }
-        lines.push(run_view::status_line(output.run_id.as_str(), output.status, output.usage.seconds, output.sandbox.as_ref()));
+        lines.push(run_view::status_line(
+            output.run_id.as_str(),
+            output.status,
+            output.usage.seconds,
+            output.sandbox.as_ref(),
+        ));
         if let Some(handle) = &output.handle {
             lines.push(format!("whole answer: {handle}"));
         }

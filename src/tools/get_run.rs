@@ -134,6 +134,9 @@ fn shown(run: Run, steps: Vec<StepOutput>, events: Vec<Event>) -> RunOutput {
         parent_run: run.parent,
         error: run.error,
         steps,
-        events: events.into_iter().map(|event| EventOutput { at: event.at.to_string(), detail: event.detail }).collect(),
+        events: events
+            .into_iter()
+            .map(|event| EventOutput { at: event.at.to_string(), detail: event.detail })
+            .collect(),
     }
 }

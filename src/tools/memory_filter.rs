@@ -134,12 +134,12 @@ impl From<MemoryError> for ToolError {
         let message = error.to_string();
         match error {
             MemoryError::Store(error) => error.into(),
-            MemoryError::Unknown { .. } => {
-                ToolError::new(ErrorKind::NotFound, message).with_hint("memory_recall finds ids; purged memories are gone")
-            }
-            MemoryError::Count { .. } | MemoryError::NotCurrent { .. } | MemoryError::Rejected { .. } | MemoryError::EmptyFilter => {
-                ToolError::invalid(message)
-            }
+            MemoryError::Unknown { .. } => ToolError::new(ErrorKind::NotFound, message)
+                .with_hint("memory_recall finds ids; purged memories are gone"),
+            MemoryError::Count { .. }
+            | MemoryError::NotCurrent { .. }
+            | MemoryError::Rejected { .. }
+            | MemoryError::EmptyFilter => ToolError::invalid(message),
         }
     }
 }

@@ -74,7 +74,8 @@ struct Stored {
 
 impl TypedTool for MemoryStore {
     const NAME: &'static str = "memory_store";
-    const ABOUT: &'static str = "Remember facts, decisions, preferences across sessions. Secrets are redacted, duplicates skipped.";
+    const ABOUT: &'static str =
+        "Remember facts, decisions, preferences across sessions. Secrets are redacted, duplicates skipped.";
     const EFFECTS: Effects = Effects::ADDS;
     const COMMAND: Command = Command {
         name: "remember",

@@ -68,7 +68,8 @@ impl TypedTool for MemoryUpdate {
             restore: params.restore.unwrap_or(false),
         };
         if update == Update::default() {
-            return Err(ToolError::invalid("there is nothing to change").with_hint("send text, tags, metadata, importance, pinned, expires_at or restore"));
+            return Err(ToolError::invalid("there is nothing to change")
+                .with_hint("send text, tags, metadata, importance, pinned, expires_at or restore"));
         }
         let updated = call.services.memories.update(&params.id, update).await?;
         Ok(Output {

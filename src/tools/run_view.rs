@@ -61,12 +61,10 @@ impl From<(Step, Option<Outcome>)> for StepOutput {
 impl From<DelegateError> for ToolError {
     fn from(error: DelegateError) -> Self {
         match error {
-            DelegateError::Invalid { .. } => {
-                ToolError::invalid(error.to_string()).with_hint("list_agents shows the agents and what is wrong with each")
-            }
-            DelegateError::UnknownRun(_) => {
-                ToolError::new(ErrorKind::NotFound, error.to_string()).with_hint("get_run without run_id lists the runs")
-            }
+            DelegateError::Invalid { .. } => ToolError::invalid(error.to_string())
+                .with_hint("list_agents shows the agents and what is wrong with each"),
+            DelegateError::UnknownRun(_) => ToolError::new(ErrorKind::NotFound, error.to_string())
+                .with_hint("get_run without run_id lists the runs"),
             DelegateError::Store(error) => error.into(),
         }
     }

@@ -138,7 +138,8 @@ impl TypedTool for RunWorkflow {
     }
 
     fn text(&self, output: &Output) -> String {
-        let seconds = output.steps.iter().filter_map(|step| step.outcome.as_ref()).map(|outcome| outcome.usage.seconds).sum();
+        let seconds =
+            output.steps.iter().filter_map(|step| step.outcome.as_ref()).map(|outcome| outcome.usage.seconds).sum();
         let mut lines: Vec<String> = output.steps.iter().map(run_view::step_text).collect();
         lines.push(run_view::status_line(output.run_id.as_str(), output.status, seconds, None));
         lines.join("\n")

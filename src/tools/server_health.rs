@@ -168,10 +168,13 @@ fn api(call: &Call) -> Check {
 
 async fn sandbox(call: &Call) -> Check {
     let report = call.services.executor.probe().await;
-    let gaps = if report.gaps.is_empty() { String::new() } else { format!("; not enforced: {}", report.gaps.join(", ")) };
+    let gaps =
+        if report.gaps.is_empty() { String::new() } else { format!("; not enforced: {}", report.gaps.join(", ")) };
     match report.strength {
         Strength::Full => Check::new(Status::Healthy, format!("full{gaps}")),
         Strength::Landlock => Check::new(Status::Degraded, format!("landlock{gaps}")),
-        Strength::Unprotected => Check::new(Status::Unhealthy, "no boundary can be enforced here, so nothing is started".to_owned()),
+        Strength::Unprotected => {
+            Check::new(Status::Unhealthy, "no boundary can be enforced here, so nothing is started".to_owned())
+        }
     }
 }

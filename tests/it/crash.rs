@@ -44,7 +44,9 @@ impl Server {
     fn receive(&mut self) -> Option<Value> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line) {
-            Ok(length) if length > 0 && line.ends_with('\n') => Some(serde_json::from_str(&line).expect("an answer is JSON")),
+            Ok(length) if length > 0 && line.ends_with('\n') => {
+                Some(serde_json::from_str(&line).expect("an answer is JSON"))
+            }
             _ => None,
         }
     }
@@ -94,7 +96,11 @@ fn kill_9_loses_no_acknowledged_memory() {
     for round in 0..20 {
         let mut server = Server::start(&root);
         for number in 0..400 {
-            server.send(number, "memory_store", &json!({ "memories": [{ "text": format!("round {round} number {number}") }] }));
+            server.send(
+                number,
+                "memory_store",
+                &json!({ "memories": [{ "text": format!("round {round} number {number}") }] }),
+            );
         }
         for _ in 0..(20 + round * 15) {
             let answer = server.receive().expect("an answer before the kill");
@@ -155,7 +161,8 @@ fn two_servers_write_ten_thousand_memories_to_one_project_and_lose_none() {
             })
         })
         .collect();
-    let ids: BTreeSet<String> = writers.into_iter().flat_map(|writer| writer.join().expect("a writer ends well")).collect();
+    let ids: BTreeSet<String> =
+        writers.into_iter().flat_map(|writer| writer.join().expect("a writer ends well")).collect();
     assert_eq!(ids.len(), 2 * EACH);
     assert_eq!(known(&root, &ids), 2 * EACH);
 }
@@ -165,13 +172,14 @@ fn a_killed_server_takes_its_tasks_along() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let root = project(&scratch);
     let marker = format!("{}.75", 4000 + std::process::id() % 1000);
-    let agent = format!("---\nname: sleepy\ndescription: Sleeps.\nrunner: command\ncommand: [sleep, \"{marker}\"]\n---\n");
+    let agent =
+        format!("---\nname: sleepy\ndescription: Sleeps.\nrunner: command\ncommand: [sleep, \"{marker}\"]\n---\n");
     std::fs::write(root.join(".claude/agents/sleepy.md"), agent).expect("an agent");
     let is_running = || {
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|line| {
-            line.split(|byte| *byte == 0).any(|argument| argument == marker.as_bytes())
-        })
+        processes
+            .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+            .any(|line| line.split(|byte| *byte == 0).any(|argument| argument == marker.as_bytes()))
     };
     let mut server = Server::start(&root);
     server.ask("delegate_task", &json!({ "agent": "sleepy", "task": "Sleep.", "wait_seconds": 0 }));

@@ -35,9 +35,16 @@ fn a_task_reaches_its_agent_and_its_answer_comes_back() {
         let run_id = out["run_id"].as_str().unwrap();
         let seen = project.call("get_run", json!({ "run_id": run_id })).await;
         assert_eq!(seen["runs"][0]["steps"][0]["result"], out["result"]);
-        let events: Vec<&str> =
-            seen["runs"][0]["events"].as_array().unwrap().iter().map(|event| event["detail"].as_str().unwrap()).collect();
-        assert!(events.first().unwrap().ends_with("started") && events.last().unwrap().ends_with("succeeded"), "{events:?}");
+        let events: Vec<&str> = seen["runs"][0]["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["detail"].as_str().unwrap())
+            .collect();
+        assert!(
+            events.first().unwrap().ends_with("started") && events.last().unwrap().ends_with("succeeded"),
+            "{events:?}"
+        );
     });
 }
 
@@ -58,19 +65,22 @@ fn every_problem_is_told_before_anything_starts() {
     run(async {
         let project = Project::new();
         project.command_agent("reviewer", &["cat"], &[]);
-        let error = project.refusal("delegate_task", json!({ "agent": "reviewr", "task": "x" }), ErrorKind::InvalidInput).await;
+        let error =
+            project.refusal("delegate_task", json!({ "agent": "reviewr", "task": "x" }), ErrorKind::InvalidInput).await;
         assert!(error.message.contains("did you mean reviewer?"), "{error}");
         let steps = json!([
             { "name": "a", "agent": "reviewer", "task": "x", "needs": ["b"] },
             { "name": "b", "agent": "nobody", "task": "x", "needs": ["c"] },
         ]);
-        let error = project.refusal("run_workflow", json!({ "steps": steps, "mode": "dag" }), ErrorKind::InvalidInput).await;
+        let error =
+            project.refusal("run_workflow", json!({ "steps": steps, "mode": "dag" }), ErrorKind::InvalidInput).await;
         assert!(error.message.contains("nobody") && error.message.contains("needs c, which is not a step"), "{error}");
         let circle = json!([
             { "name": "a", "agent": "reviewer", "task": "x", "needs": ["b"] },
             { "name": "b", "agent": "reviewer", "task": "x", "needs": ["a"] },
         ]);
-        let error = project.refusal("run_workflow", json!({ "steps": circle, "mode": "dag" }), ErrorKind::InvalidInput).await;
+        let error =
+            project.refusal("run_workflow", json!({ "steps": circle, "mode": "dag" }), ErrorKind::InvalidInput).await;
         assert!(error.message.contains("a, b wait for each other"), "{error}");
         assert_eq!(project.call("get_run", json!({})).await["runs"], json!([]));
     });
@@ -107,8 +117,13 @@ fn a_packet_never_exceeds_its_budget() {
 fn a_flood_of_output_is_cut_to_the_result_budget_and_can_be_fetched() {
     run(async {
         let project = Project::new();
-        project.command_agent("flood", &["sh", "-c", "yes 'a line of the flood' | head -c 20000000; echo the end"], &[]);
-        let out = project.call("delegate_task", json!({ "agent": "flood", "task": "Flood.", "result_tokens": 300 })).await;
+        project.command_agent(
+            "flood",
+            &["sh", "-c", "yes 'a line of the flood' | head -c 20000000; echo the end"],
+            &[],
+        );
+        let out =
+            project.call("delegate_task", json!({ "agent": "flood", "task": "Flood.", "result_tokens": 300 })).await;
         assert_eq!(out["status"], "succeeded", "{out}");
         assert!(out["result_tokens"].as_u64().unwrap() <= 300, "{out}");
         let part = project.call("context_retrieve", json!({ "handle": out["handle"], "lines": "1-2" })).await;
@@ -123,7 +138,8 @@ fn a_time_out_ends_the_whole_process_tree() {
         let sleeper = marker(1);
         let script = format!("setsid sleep {sleeper} & sleep {sleeper}");
         project.command_agent("sleepy", &["sh", "-c", &script], &[]);
-        let out = project.call("delegate_task", json!({ "agent": "sleepy", "task": "Sleep.", "timeout_seconds": 1 })).await;
+        let out =
+            project.call("delegate_task", json!({ "agent": "sleepy", "task": "Sleep.", "timeout_seconds": 1 })).await;
         assert_eq!(out["status"], "timed_out", "{out}");
         eventually("no sleeper is left", || !is_running(&sleeper));
     });
@@ -136,7 +152,8 @@ fn cancel_run_ends_the_whole_process_tree() {
         let sleeper = marker(2);
         let script = format!("setsid sleep {sleeper} & sleep {sleeper}");
         project.command_agent("sleepy", &["sh", "-c", &script], &[]);
-        let out = project.call("delegate_task", json!({ "agent": "sleepy", "task": "Sleep.", "wait_seconds": 0 })).await;
+        let out =
+            project.call("delegate_task", json!({ "agent": "sleepy", "task": "Sleep.", "wait_seconds": 0 })).await;
         assert_eq!(out["status"], "running", "{out}");
         eventually("the sleeper runs", || is_running(&sleeper));
         let stopped = project.call("cancel_run", json!({ "run_id": out["run_id"] })).await;
@@ -155,7 +172,9 @@ fn a_cancelled_request_cancels_its_run() {
         project.command_agent("sleepy", &["sleep", &sleeper], &[]);
         let cancel = CancellationToken::new();
         let call = project.call_of(cancel.clone());
-        let asked = tokio::spawn(async move { tools::call(&call, "delegate_task", json!({ "agent": "sleepy", "task": "Sleep." })).await });
+        let asked = tokio::spawn(async move {
+            tools::call(&call, "delegate_task", json!({ "agent": "sleepy", "task": "Sleep." })).await
+        });
         tokio::task::block_in_place(|| eventually("the sleeper runs", || is_running(&sleeper)));
         cancel.cancel();
         let error = asked.await.unwrap().unwrap_err();
@@ -200,7 +219,11 @@ fn parallel_steps_overlap_and_sequential_ones_see_earlier_results() {
 fn a_failed_step_is_tried_again_as_often_as_asked() {
     run(async {
         let project = Project::new();
-        project.command_agent("second-time", &["sh", "-c", "test -e tried || { touch tried; exit 1; }; echo done"], &[]);
+        project.command_agent(
+            "second-time",
+            &["sh", "-c", "test -e tried || { touch tried; exit 1; }; echo done"],
+            &[],
+        );
         let steps = json!([{ "agent": "second-time", "task": "Try.", "retries": 1 }]);
         let out = project.call("run_workflow", json!({ "steps": steps })).await;
         assert_eq!((&out["status"], &out["steps"][0]["attempt"]), (&json!("succeeded"), &json!(2)), "{out}");
@@ -230,7 +253,9 @@ fn work_apart_comes_back_as_a_diff_and_leaves_nothing() {
             let git = |arguments: &[&str]| {
                 #[expect(clippy::disallowed_methods, reason = "the test prepares a repository")]
                 let mut git = std::process::Command::new("git");
-                git.args(["-c", "user.name=t", "-c", "user.email=t@localhost"]).args(arguments).current_dir(&project.root);
+                git.args(["-c", "user.name=t", "-c", "user.email=t@localhost"])
+                    .args(arguments)
+                    .current_dir(&project.root);
                 assert!(git.output().expect("git runs").status.success(), "git {arguments:?}");
             };
             git(&["init", "-q"]);
@@ -243,7 +268,10 @@ fn work_apart_comes_back_as_a_diff_and_leaves_nothing() {
             assert_eq!(out["status"], "succeeded", "{isolation}: {out}");
             let diff = project.call("context_retrieve", json!({ "handle": out["diff"] })).await;
             let text = diff["text"].as_str().unwrap();
-            assert!(text.contains("-old\n+new\n") && text.contains("+++ b/added.txt") && !text.contains("ignored/x"), "{text}");
+            assert!(
+                text.contains("-old\n+new\n") && text.contains("+++ b/added.txt") && !text.contains("ignored/x"),
+                "{text}"
+            );
             assert_eq!(fs::read_to_string(project.root.join("kept.txt")).unwrap(), "old\n", "{isolation}");
             let trees = project.services.config.paths.user_data.join("trees");
             assert!(fs::read_dir(&trees).map_or(0, Iterator::count) == 0, "{isolation} leaves {}", trees.display());

@@ -66,7 +66,10 @@ fn every_schema_can_be_compiled_and_knows_no_odd_format() {
     for (name, schema) in wanted() {
         jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{name}: {error}"));
         let of_a_tool = name.contains(".input.") || name.contains(".output.");
-        assert!(!of_a_tool || !schema.to_string().contains("\"format\""), "{name} has a format that clients warn about");
+        assert!(
+            !of_a_tool || !schema.to_string().contains("\"format\""),
+            "{name} has a format that clients warn about"
+        );
     }
 }
 

@@ -53,7 +53,9 @@ impl Project {
     pub fn command_agent(&self, name: &str, command: &[&str], more: &[&str]) {
         let command = serde_json::to_string(command).expect("a list of texts");
         let more = more.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let text = format!("---\nname: {name}\ndescription: A test agent.\nrunner: command\ncommand: {command}\n{more}---\nDo it.\n");
+        let text = format!(
+            "---\nname: {name}\ndescription: A test agent.\nrunner: command\ncommand: {command}\n{more}---\nDo it.\n"
+        );
         self.file(&format!(".claude/agents/{name}.md"), &text);
     }
 
@@ -80,8 +82,10 @@ impl Project {
         let schemas = tools::schemas(tools::find(tool).expect("a tool"));
         for schema in [&schemas.output, &schemas.listed_output] {
             let validator = jsonschema::validator_for(schema).expect("a schema");
-            let problems: Vec<String> =
-                validator.iter_errors(&answer.structured).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            let problems: Vec<String> = validator
+                .iter_errors(&answer.structured)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
             assert!(problems.is_empty(), "{tool} breaks its output schema: {problems:?}");
         }
         answer.structured
@@ -118,7 +122,12 @@ fn config(root: &Path, flags: &[&str]) -> Config {
 
 /// Runs a test's future with a thread pool of its own.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }
 
 /// Waits until `condition` holds, at most ten seconds.

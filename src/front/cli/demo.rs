@@ -131,7 +131,14 @@ async fn steps(config: &Config, scratch: &Scratch) -> Result<()> {
     let recalled = server.call("memory_recall", asked).await?;
     let found = recalled["memories"].as_array().into_iter().flatten().any(|memory| memory["id"] == id.as_str());
     ensure!(found, "{id} was not recalled: {recalled}");
-    done(&format!("found among {} memories, {} tokens", recalled["memories"].as_array().map_or(0, Vec::len), number(&recalled, "tokens")?), started);
+    done(
+        &format!(
+            "found among {} memories, {} tokens",
+            recalled["memories"].as_array().map_or(0, Vec::len),
+            number(&recalled, "tokens")?
+        ),
+        started,
+    );
     server.stop().await
 }
 

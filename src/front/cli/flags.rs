@@ -34,9 +34,9 @@ struct Field {
 /// Returns the command of `tool`, named `name`.
 pub fn command(tool: &dyn Tool, name: &'static str) -> Command {
     let described = tool.command();
-    let mut command = Command::new(name).about(tool.about()).arg(
-        Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the structured result as JSON"),
-    );
+    let mut command = Command::new(name)
+        .about(tool.about())
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the structured result as JSON"));
     for field in fields(tool) {
         let mut argument = Arg::new(field.name.clone()).help(field.help.clone());
         let place = described.positional.iter().position(|positional| *positional == field.name);
@@ -141,7 +141,12 @@ fn fields(tool: &dyn Tool) -> Vec<Field> {
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.as_str(), schema))
 }
 
 fn field(name: &str, parent: Option<&str>, schema: &Value) -> Field {

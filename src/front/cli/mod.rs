@@ -21,7 +21,9 @@ use crate::tools::{self, TOOLS, Tool};
 pub fn command() -> Command {
     let mut command = Command::new("ctx")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget")
+        .about(
+            "Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(
@@ -51,16 +53,27 @@ pub fn command() -> Command {
                 .about("Call a tool by name with JSON input")
                 .arg(Arg::new("tool").required(true).value_name("TOOL"))
                 .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, or @FILE"))
-                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Accepted for symmetry: the result is JSON")),
+                .arg(
+                    Arg::new("json")
+                        .long("json")
+                        .action(ArgAction::SetTrue)
+                        .help("Accepted for symmetry: the result is JSON"),
+                ),
         )
         .subcommand(
             Command::new("config")
                 .about("Show or check the settings")
                 .subcommand_required(true)
                 .arg_required_else_help(true)
-                .subcommand(with_json(Command::new("show").about("Print every setting with its value and where it was set")))
-                .subcommand(with_json(Command::new("check").about("Say what is wrong with the settings; exit code 1 if anything is")))
-                .subcommand(with_json(Command::new("path").about("Print which settings files are looked for, and which exist"))),
+                .subcommand(with_json(
+                    Command::new("show").about("Print every setting with its value and where it was set"),
+                ))
+                .subcommand(with_json(
+                    Command::new("check").about("Say what is wrong with the settings; exit code 1 if anything is"),
+                ))
+                .subcommand(with_json(
+                    Command::new("path").about("Print which settings files are looked for, and which exist"),
+                )),
         )
         .subcommand(
             Command::new("sandbox")
@@ -78,7 +91,12 @@ pub fn command() -> Command {
                                 .default_value("command")
                                 .help("What it may do"),
                         )
-                        .arg(Arg::new("workspace").long("workspace").value_name("DIR").help("The folder it may change (default: here)"))
+                        .arg(
+                            Arg::new("workspace")
+                                .long("workspace")
+                                .value_name("DIR")
+                                .help("The folder it may change (default: here)"),
+                        )
                         .arg(
                             Arg::new("timeout")
                                 .long("timeout")

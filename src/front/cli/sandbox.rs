@@ -47,10 +47,12 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
     let config = &services.config;
     let mut command = matches.get_many::<String>("command").context("no command")?.cloned();
     let name = command.next().context("no command")?;
-    let program = exec::find_program(&name, &config.paths.programs)
-        .with_context(|| format!("program {name} was not found"))?;
+    let program =
+        exec::find_program(&name, &config.paths.programs).with_context(|| format!("program {name} was not found"))?;
     let workspace = match matches.get_one::<String>("workspace") {
-        Some(folder) => PathBuf::from(folder).canonicalize().with_context(|| format!("cannot use the folder {folder}"))?,
+        Some(folder) => {
+            PathBuf::from(folder).canonicalize().with_context(|| format!("cannot use the folder {folder}"))?
+        }
         None => config.paths.working_directory.clone(),
     };
     let home = config.paths.home.clone();
@@ -60,7 +62,8 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
         _ => Policy::command(workspace.clone(), home),
     };
     policy.apply(&config.sandbox);
-    policy.limits.wall = matches.get_one::<u64>("timeout").map_or(config.delegation.timeout, |&seconds| Duration::from_secs(seconds));
+    policy.limits.wall =
+        matches.get_one::<u64>("timeout").map_or(config.delegation.timeout, |&seconds| Duration::from_secs(seconds));
     let launch = Launch {
         program,
         arguments: command.collect(),

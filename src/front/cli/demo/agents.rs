@@ -87,7 +87,9 @@ pub fn write(home: &Path, workspace: &Path, programs: &[PathBuf], witness: &Witn
 
 fn agent(folder: &Path, name: &str, description: &str, command: &[&str]) -> Result<()> {
     let command = serde_json::to_string(command)?;
-    let file = format!("---\nname: {name}\ndescription: {description}\nrunner: command\ncommand: {command}\n---\n\n{description}.\n");
+    let file = format!(
+        "---\nname: {name}\ndescription: {description}\nrunner: command\ncommand: {command}\n---\n\n{description}.\n"
+    );
     fs::write(folder.join(format!("{name}.md")), file)?;
     Ok(())
 }

@@ -44,7 +44,8 @@ impl Server {
         let shown = home.display().to_string();
         let data = home.join("data").display().to_string();
         let environment = [("HOME", shown.as_str()), ("CTX_DATA_DIR", data.as_str())];
-        let mut child = exec::own_child(&["serve"], &config.paths.workspace, &config.paths.programs, &environment).context("cannot start the server")?;
+        let mut child = exec::own_child(&["serve"], &config.paths.workspace, &config.paths.programs, &environment)
+            .context("cannot start the server")?;
         let (stdin, stdout) = child.take_pipes().context("the server has no pipes")?;
         let client = Demo.serve((stdout, stdin)).await.context("the server did not answer the handshake")?;
         let tools = client.list_all_tools().await.context("the server did not list its tools")?.len();
