@@ -64,7 +64,8 @@ impl Executor {
                         Err(reason) => refusals.push(format!("{strength:?}: {reason}").to_lowercase()),
                     }
                 }
-                let gaps = vec!["nothing can be enforced on this system".to_owned()];
+                let mut gaps = vec!["nothing can be enforced on this system".to_owned()];
+                gaps.extend(refusals.iter().cloned());
                 Probed { report: Report { strength: Strength::Unprotected, gaps }, refusals }
             })
             .await

@@ -6,7 +6,7 @@
 //! between runs by a lock, and the last run removes them.
 //!
 //! After the run, what Git would execute and the task made nevertheless (in a new or nested
-//! repository, or where mounts were not possible) is disarmed by `disarm`.
+//! repository, or where mounts were not possible) is disarmed: see `disarm`.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::{Flock, FlockArg};
 
 /// Where programs look for settings and for things to execute, below a workspace.
-const POINTS: [&str; 11] = [
+pub(super) const POINTS: [&str; 11] = [
     ".claude",
     ".codex",
     ".gemini",

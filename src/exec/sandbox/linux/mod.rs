@@ -6,6 +6,7 @@
 //! whatever the task leaves behind, so that nothing escapes the final sweep.
 
 mod cgroup;
+mod disarm;
 mod fence;
 mod guard;
 mod init;
@@ -21,7 +22,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use cgroup::Groups;
 use fence::Fence;
@@ -64,7 +65,7 @@ pub(super) fn helper() -> i32 {
 }
 
 fn obey(order: &Order, server: &UnixStream) -> Result<Verdict, Failed> {
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), SystemTime::now());
     let streams = (step("streams", keep_stream(1))?, step("streams", keep_stream(2))?);
     let stdin = step("stdin", task_stdin(&order.launch.stdin))?;
     let mut paths = step("policy", Paths::of(&order.policy, &order.launch.program))?;
@@ -111,16 +112,20 @@ fn obey(order: &Order, server: &UnixStream) -> Result<Verdict, Failed> {
         }
     };
     let ended = outcome.and_then(|running| running.watch(order, server, &groups));
+    let wall = started.elapsed();
     guards.remove_placeholders();
-    let touched = Vec::new();
-    let report = report(order, &groups);
+    let found = disarm::disarm(&paths.writable, began);
+    let mut report = report(order, &groups);
+    if found.incomplete {
+        report.gaps.push("the writable folders are too large to look through for new hooks".to_owned());
+    }
     drop(groups);
     drop(private);
     Ok(Verdict::Ended {
         ended: ended?,
-        wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
         report,
-        touched,
+        touched: found.touched,
     })
 }
 
@@ -177,7 +182,8 @@ fn report(order: &Order, groups: &Groups) -> Report {
         Strength::Unprotected => gaps.push("nothing but resource limits is enforced"),
         Strength::Landlock => gaps.extend([
             "names, modes and times of files outside can be seen, and those of the user's own changed",
-            "paths below an allowed folder (hidden ones, persistence points) are not protected during the run",
+            "paths below an allowed folder (hidden ones, persistence points) are not protected during the run; hooks are \
+             disarmed afterwards",
             "temporary space is limited per file only",
             "host name, users and processes are the host's",
             "no loopback of its own, no unix sockets, no /proc/self, no file watching",

@@ -196,7 +196,7 @@ pub(super) fn build(
     }
     for path in &paths.hidden {
         if let Ok(at) = open_at(&root_fd, path) {
-            step("hidden paths", hide(&at, path.is_dir()))?;
+            step("hidden paths", hide(&at))?;
         }
     }
     for guard in guards {
@@ -232,7 +232,8 @@ fn open_at(root: &fs::File, path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Covers a path with nothing.
-fn hide(at: &OwnedFd, folder: bool) -> nix::Result<()> {
+fn hide(at: &OwnedFd) -> nix::Result<()> {
+    let folder = nix::sys::stat::fstat(at)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
     let place = format!("/proc/self/fd/{}", at.as_raw_fd());
     let none: Option<&str> = None;
     if folder {

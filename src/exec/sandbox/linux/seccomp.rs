@@ -149,20 +149,25 @@ const DENIED_WITHOUT_NAMESPACES: &[libc::c_long] = &[
     libc::SYS_inotify_add_watch,
     libc::SYS_fchownat,
     libc::SYS_fchown,
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_set,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+];
+
+/// Extended attributes, where the task sees the host's files. Programs that copy permissions go on
+/// without them when told that the file system has none. The last two are setxattrat and
+/// removexattrat.
+const UNSUPPORTED_WITHOUT_NAMESPACES: &[libc::c_long] = &[
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
     libc::SYS_fsetxattr,
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
-    // setxattrat and removexattrat, from the common table.
     463,
     466,
-    libc::SYS_setpriority,
-    libc::SYS_ioprio_set,
-    libc::SYS_sched_setscheduler,
-    libc::SYS_sched_setparam,
-    libc::SYS_sched_setattr,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -210,6 +215,7 @@ pub(super) fn program(choice: Choice) -> Vec<sock_filter> {
     deny(DENIED_HERE, libc::EPERM);
     if !choice.namespaces {
         deny(DENIED_WITHOUT_NAMESPACES, libc::EPERM);
+        deny(UNSUPPORTED_WITHOUT_NAMESPACES, libc::EOPNOTSUPP);
         deny(DENIED_WITHOUT_NAMESPACES_HERE, libc::EPERM);
     }
 
