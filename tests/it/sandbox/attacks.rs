@@ -62,8 +62,7 @@ fn without_sandbox(attack: &Attack) -> Outcome {
 async fn within(strength: Strength, attack: &Attack) -> Outcome {
     let scenario = Scenario::new();
     let before = look(&scenario);
-    let launch =
-        launch(PYTHON, &["-c", ATTACKS, &attack.name, &scenario.description()], &scenario.workspace());
+    let launch = launch(PYTHON, &["-c", ATTACKS, &attack.name, &scenario.description()], &scenario.workspace());
     let exit = run(strength, launch, &scenario.policy()).await;
     assert_eq!(exit.sandbox.strength, strength);
     let more = format!("{:?} {}", exit.ended, String::from_utf8_lossy(&exit.stderr.bytes).trim());

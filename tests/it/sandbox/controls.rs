@@ -61,11 +61,18 @@ async fn git_makes_a_repository_and_commits() {
 async fn git_commits_to_a_repository_that_is_there() {
     for strength in strengths().await {
         let folder = tempfile::tempdir().unwrap();
-        let made = sh(strength, folder.path(), "git init -q . && git config user.name a && git config user.email b@c").await;
+        let made =
+            sh(strength, folder.path(), "git init -q . && git config user.name a && git config user.email b@c").await;
         assert_eq!(made.ended, Ended::Exited(0), "{made:?}");
-        let script = "echo x > f && git add -A && git commit -qm first && git gc -q && git log --format=%s && git ls-files";
+        let script =
+            "echo x > f && git add -A && git commit -qm first && git gc -q && git log --format=%s && git ls-files";
         let exit = sh(strength, folder.path(), script).await;
-        assert_eq!((exit.ended, exit.stdout.bytes.as_slice()), (Ended::Exited(0), &b"first\nf\n"[..]), "{:?}", exit.stderr);
+        assert_eq!(
+            (exit.ended, exit.stdout.bytes.as_slice()),
+            (Ended::Exited(0), &b"first\nf\n"[..]),
+            "{:?}",
+            exit.stderr
+        );
     }
 }
 
@@ -174,7 +181,12 @@ async fn files_are_placed_in_the_private_home() {
         let mut launch = launch("/bin/sh", &["-c", script], folder.path());
         launch.home_files = vec![(".agent/settings".into(), b"placed ".to_vec())];
         let exit = run(strength, launch.clone(), &policy).await;
-        assert_eq!(String::from_utf8_lossy(&exit.stdout.bytes), "placed tool none\nnew\n", "{strength:?} {:?}", exit.stderr);
+        assert_eq!(
+            String::from_utf8_lossy(&exit.stdout.bytes),
+            "placed tool none\nnew\n",
+            "{strength:?} {:?}",
+            exit.stderr
+        );
         assert!(!home.path().join("written").exists() && !home.path().join(".agent").exists());
 
         launch.home_files = vec![("../escaped".into(), b"x".to_vec())];
@@ -191,9 +203,8 @@ async fn what_cannot_start_says_why() {
     std::fs::write(&script, "no program").unwrap();
     for strength in strengths().await {
         let executor = Executor::at_most(helper(), strength);
-        let run = |program: &str| {
-            executor.run(launch(program, &[], folder.path()), &policy, CancellationToken::new(), None)
-        };
+        let run =
+            |program: &str| executor.run(launch(program, &[], folder.path()), &policy, CancellationToken::new(), None);
         for missing in ["sh", "/no/such/program"] {
             assert!(matches!(run(missing).await, Err(ExecError::NotFound { .. })));
         }
@@ -223,7 +234,8 @@ async fn the_home_folder_is_no_workspace() {
         for workspace in [home.path(), home.path().parent().unwrap(), Path::new("/")] {
             let policy = Policy::command(workspace.to_path_buf(), Some(home.path().to_path_buf()));
             let executor = Executor::at_most(helper(), strength);
-            let error = executor.run(launch("/bin/true", &[], workspace), &policy, CancellationToken::new(), None).await;
+            let error =
+                executor.run(launch("/bin/true", &[], workspace), &policy, CancellationToken::new(), None).await;
             assert!(matches!(error, Err(ExecError::Refused { .. })), "{workspace:?} {error:?}");
         }
     }

@@ -121,7 +121,8 @@ async fn cancelling_ends_the_whole_tree() {
         let script = format!("{DETACH}\nopen('ready', 'w'); time.sleep(60)");
         let executor = Executor::at_most(helper(), strength);
         let policy = policy(folder.path());
-        let running = executor.run(launch(PYTHON, &["-c", &script, &mark], folder.path()), &policy, cancel.clone(), None);
+        let running =
+            executor.run(launch(PYTHON, &["-c", &script, &mark], folder.path()), &policy, cancel.clone(), None);
         let ready = folder.path().join("ready");
         let asking = async {
             until("it is ready", || ready.exists()).await;
@@ -196,7 +197,9 @@ async fn exit_codes_and_signals_are_told_apart() {
         assert_eq!(ended(sh(strength, folder.path(), "kill -KILL $$").await), Ended::Signalled(9));
         let mut policy = policy(folder.path());
         policy.limits.file_bytes = 1 << 20;
-        let exit = run(strength, launch("/bin/sh", &["-c", "exec head -c 2000000 /dev/zero > f"], folder.path()), &policy).await;
+        let exit =
+            run(strength, launch("/bin/sh", &["-c", "exec head -c 2000000 /dev/zero > f"], folder.path()), &policy)
+                .await;
         assert_eq!(exit.ended, Ended::Limit("file_bytes".into()));
     }
 }
@@ -288,7 +291,9 @@ async fn many_runs_at_once_leave_nothing_behind() {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "placeholders are left");
         let own = format!("ctx-task-{}", std::process::id());
-        assert!(!fs::read_dir("/tmp").unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&own)));
+        assert!(
+            !fs::read_dir("/tmp").unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&own))
+        );
         assert!(left().0 < 200);
     }
 }

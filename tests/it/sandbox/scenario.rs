@@ -123,7 +123,8 @@ impl Scenario {
     pub fn obeyed(&self) -> BTreeMap<PathBuf, String> {
         let mut seen = BTreeMap::new();
         let workspace = self.workspace();
-        for point in [".claude", ".vscode", ".cursor", "linked-settings", ".mcp.json", ".envrc", "context-engine.yaml"] {
+        for point in [".claude", ".vscode", ".cursor", "linked-settings", ".mcp.json", ".envrc", "context-engine.yaml"]
+        {
             for entry in walkdir::WalkDir::new(workspace.join(point)).into_iter().flatten() {
                 if !entry.file_type().is_dir() {
                     let text = format!("{:?}", fs::read(entry.path()).ok());
