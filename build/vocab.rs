@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::layout::{self, KEY_BITS, MASKS, NO_TOKEN, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use crate::layout::{self, Group, HEAD, KEY_BITS, Long, MASKS, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
 
 type Ranks<'a> = HashMap<&'a [u8], Rank>;
 
@@ -16,26 +16,28 @@ pub fn write(out: &Path, name: &str, tokens: &[Vec<u8>]) {
     let records: Vec<u64> = tokens.iter().map(|token| record(token, &ranks).0).collect();
     let (short, long): (Vec<_>, Vec<_>) = tokens.iter().zip(0..).partition(|(token, _)| token.len() <= SHORT_MAX);
     let (slots, pilots) = perfect_hash(&short);
-    let (long_slots, long_bytes) = long_table(&long);
+    let (groups, list, bytes) = long_tables(long);
 
     let save = |table: &str, bytes: Vec<u8>| {
         fs::write(out.join(format!("{name}.{table}")), bytes).expect("the output folder is writable");
     };
-    save("records", records.iter().flat_map(|record| record.to_le_bytes()).collect());
+    let records = records.iter().flat_map(|record| record.to_le_bytes().into_iter().take(RECORD));
+    // Two more, so that the last record can be read as a whole word.
+    save("records", records.chain([0; 8 - RECORD]).collect());
     save("slots", slots.iter().flat_map(|slot| slot.to_le_bytes()).collect());
     save("pilots", pilots.iter().flat_map(|pilot| pilot.to_le_bytes()).collect());
-    save("long_slots", long_slots.iter().flat_map(|slot| slot.to_le_bytes()).collect());
-    save("long_bytes", long_bytes);
+    save("long_groups", groups.iter().flat_map(|group| group.to_le_bytes()).collect());
+    save("long_list", list.iter().flat_map(|token| token.0.to_le_bytes()).collect());
+    save("long_bytes", bytes);
     save("masks_4", masks(tokens, 4, layout::mask_of_4));
     save("masks_8", masks(tokens, 8, layout::mask_of_8));
 }
 
-/// What the token is merged from, and the longest token that it begins with.
+/// What the token is merged from, and its length.
 fn record(token: &[u8], ranks: &Ranks) -> Record {
     let own = ranks[token];
-    let prefix = (1..token.len()).rev().find_map(|len| ranks.get(&token[..len]).copied()).unwrap_or(NO_TOKEN);
     if token.len() == 1 {
-        return Record::new(own, own, prefix, 1);
+        return Record::new(own, own, 1);
     }
     // The reference's merge, which always joins the pair of lowest rank, stopped before the last.
     let mut parts: Vec<&[u8]> = token.chunks(1).collect();
@@ -52,7 +54,7 @@ fn record(token: &[u8], ranks: &Ranks) -> Record {
         parts[at] = joined;
         parts.remove(at + 1);
     }
-    Record::new(ranks[parts[0]], ranks[parts[1]], prefix, token.len())
+    Record::new(ranks[parts[0]], ranks[parts[1]], token.len())
 }
 
 /// Places each short token in a slot of its own, and returns the slots and the buckets' pilots.
@@ -88,20 +90,25 @@ fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
     (slots, pilots)
 }
 
-/// The tokens that do not fit into a slot: a table with linear probing, and their bytes.
-fn long_table(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u64>, Vec<u8>) {
-    let mut slots = vec![u64::MAX; (tokens.len() * 2).next_power_of_two()];
-    let mut blob = Vec::new();
-    for (token, rank) in tokens {
-        let hash = layout::hash_bytes(token);
-        let mut at = hash as usize % slots.len();
-        while slots[at] != u64::MAX {
-            at = (at + 1) % slots.len();
+/// The tokens that do not fit into a slot: the table of their groups, their list, and their bytes.
+fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u8>) {
+    tokens.sort_by_key(|(token, _)| (&token[..HEAD], std::cmp::Reverse(token.len())));
+    let (mut list, mut blob) = (Vec::new(), Vec::new());
+    let mut groups = vec![0; (tokens.len() * 2).next_power_of_two()];
+    for group in tokens.chunk_by(|(a, _), (b, _)| a[..HEAD] == b[..HEAD]) {
+        let mut head = [0; 16];
+        head[..HEAD].copy_from_slice(&group[0].0[..HEAD]);
+        let mut at = layout::hash_key(u128::from_le_bytes(head)) as usize % groups.len();
+        while groups[at] != 0 {
+            at = (at + 1) % groups.len();
         }
-        slots[at] = layout::long_slot(hash, *rank, blob.len());
-        blob.extend_from_slice(token);
+        groups[at] = Group::new(list.len(), group.len()).0;
+        for (token, rank) in group {
+            list.push(Long::new(*rank, token.len(), blob.len()));
+            blob.extend_from_slice(token);
+        }
     }
-    (slots, blob)
+    (groups, list, blob)
 }
 
 /// Which lengths of tokens there are, by their first bytes.

@@ -1,5 +1,6 @@
 //! Counting: pretokens, one probe each, and a merge for those that are not tokens themselves.
 
+use super::cache::Cache;
 use super::merge::Merge;
 use super::vocab::{self, Vocab};
 use super::{Encoding, pretokens};
@@ -29,10 +30,11 @@ impl Weights {
 
 /// Counts the tokens of texts in one encoding, with the working memory for it.
 pub(super) struct Counter {
+    encoding: Encoding,
     vocab: &'static Vocab,
-    pretoken: fn(&[u8], usize) -> usize,
     weights: Weights,
     merge: Merge,
+    cache: Cache,
 }
 
 /// One pretoken: where it ends, and what it costs.
@@ -42,13 +44,13 @@ pub(super) struct Pretoken {
 }
 
 impl Counter {
-    /// Returns a counter for an encoding.
-    pub(super) fn new(encoding: Encoding, weights: Weights) -> Self {
-        let (vocab, pretoken): (_, fn(&[u8], usize) -> usize) = match encoding {
-            Encoding::Cl100kBase => (&vocab::CL100K, pretokens::cl100k),
-            Encoding::O200kBase | Encoding::O200kHarmony => (&vocab::O200K, pretokens::o200k),
+    /// Returns a counter for texts of about `len` bytes.
+    pub(super) fn new(encoding: Encoding, weights: Weights, len: usize) -> Self {
+        let vocab = match encoding {
+            Encoding::Cl100kBase => &vocab::CL100K,
+            Encoding::O200kBase | Encoding::O200kHarmony => &vocab::O200K,
         };
-        Self { vocab, pretoken, weights, merge: Merge::default() }
+        Self { encoding, vocab, weights, merge: Merge::default(), cache: Cache::new(len) }
     }
 
     /// Returns the least that a token costs.
@@ -57,15 +59,32 @@ impl Counter {
     }
 
     /// Returns the pretoken that begins at `at`, which is before the end.
-    #[inline]
     pub(super) fn pretoken(&mut self, text: &str, at: usize) -> Pretoken {
         let text = text.as_bytes();
-        let end = (self.pretoken)(text, at);
-        let tokens = match self.vocab.find(text, at, end - at) {
-            Some(_) => 1,
-            None => self.merge.run(self.vocab, text, at, end).len(),
+        let end = match self.encoding {
+            Encoding::Cl100kBase => pretokens::cl100k(text, at),
+            Encoding::O200kBase | Encoding::O200kHarmony => pretokens::o200k(text, at),
         };
-        Pretoken { end, cost: tokens * self.weights.of(&text[at..end]) }
+        Pretoken { end, cost: self.tokens(text, at, end) * self.weights.of(&text[at..end]) }
+    }
+
+    /// The number of tokens of the pretoken `text[start..end]`.
+    #[inline]
+    fn tokens(&mut self, text: &[u8], start: usize, end: usize) -> usize {
+        if self.vocab.find(text, start, end - start).is_some() {
+            return 1;
+        }
+        let Some(place) = self.cache.place(text, start, end - start) else {
+            return self.merge.run(self.vocab, text, start, end).len();
+        };
+        match self.cache.get(&place) {
+            Some(tokens) => tokens,
+            None => {
+                let tokens = self.merge.run(self.vocab, text, start, end).len();
+                self.cache.put(place, tokens);
+                tokens
+            }
+        }
     }
 
     /// Returns where the tokens of the pretoken `text[start..end]` end, and what each costs.
@@ -78,7 +97,7 @@ impl Counter {
         let mut at = start;
         let tokens = self.merge.run(self.vocab, text, start, end);
         let ends = tokens.iter().map(|token| {
-            at += self.vocab.len(*token);
+            at += self.vocab.len(token.rank());
             at
         });
         (ends.collect(), weight)
@@ -86,14 +105,24 @@ impl Counter {
 
     /// Returns what `text` costs, or `None` when that is more than `limit`.
     pub(super) fn cost(&mut self, text: &str, limit: usize) -> Option<usize> {
+        // The loop is compiled for each split, so that the split is part of it.
+        match self.encoding {
+            Encoding::Cl100kBase => self.cost_with(pretokens::cl100k, text, limit),
+            Encoding::O200kBase | Encoding::O200kHarmony => self.cost_with(pretokens::o200k, text, limit),
+        }
+    }
+
+    #[inline]
+    fn cost_with(&mut self, split: impl Fn(&[u8], usize) -> usize, text: &str, limit: usize) -> Option<usize> {
+        let text = text.as_bytes();
         let (mut at, mut total) = (0, 0);
         while at < text.len() {
-            let pretoken = self.pretoken(text, at);
-            at = pretoken.end;
-            total += pretoken.cost;
+            let end = split(text, at);
+            total += self.tokens(text, at, end) * self.weights.of(&text[at..end]);
             if total > limit {
                 return None;
             }
+            at = end;
         }
         Some(total)
     }

@@ -4,7 +4,8 @@
 //! A token of at most [`SHORT_MAX`] bytes lies whole in one 16-byte slot together with its rank, so
 //! that one cache line answers both "is this a token" and "which". The slot is found by a perfect
 //! hash: a bucket holds a pilot, chosen at build time so that no two tokens share a slot. Longer
-//! tokens are few; they have a table with linear probing and their bytes in a blob.
+//! tokens are few; those that begin with the same [`HEAD`] bytes are a group, longest first, found by
+//! a table with linear probing.
 
 /// The most bytes of a token that lies in a slot.
 pub const SHORT_MAX: usize = 13;
@@ -12,10 +13,13 @@ pub const SHORT_MAX: usize = 13;
 /// The most bytes of any token of the encodings.
 pub const TOKEN_MAX: usize = 128;
 
+/// The bytes by which long tokens are found; every long token has as many.
+pub const HEAD: usize = SHORT_MAX + 1;
+
 /// Bits of a slot that hold the bytes of a token and, above them, their number.
 pub const KEY_BITS: u32 = 108;
 
-/// The rank that stands for "no token".
+/// The rank that no token has.
 pub const NO_TOKEN: u32 = (1 << 18) - 1;
 
 /// Entries of each table of length masks.
@@ -41,19 +45,6 @@ pub fn fold(a: u64, b: u64) -> u64 {
 #[inline]
 pub fn hash_key(key: u128) -> u64 {
     fold(key as u64 ^ 0x9e37_79b9_7f4a_7c15, (key >> 64) as u64 ^ 0xd1b5_4a32_d192_ed03)
-}
-
-/// Returns the hash of a token of any length.
-#[inline]
-pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let seed = 0x2545_f491_4f6c_dd1d ^ bytes.len() as u64;
-    let hash = words
-        .iter()
-        .fold(seed, |hash, word| fold(hash ^ u64::from_le_bytes(*word), 0x9e37_79b9_7f4a_7c15).wrapping_add(hash));
-    fold(hash ^ u64::from_le_bytes(last), 0xd1b5_4a32_d192_ed03)
 }
 
 /// Returns the bucket, of `buckets`, that a hash belongs to.
@@ -83,75 +74,91 @@ pub fn mask_of_8(bytes: u128) -> usize {
 
 /// Returns the bit of a length mask for tokens of `len` bytes, which is at least four.
 ///
-/// Each short length has a bit of its own; the lengths above share the rest.
+/// Each short length has a bit of its own; the longer ones share one.
 #[inline]
 pub fn mask_bit(len: usize) -> u16 {
-    match len {
-        ..=SHORT_MAX => 1 << (len - 4),
-        14..=15 => 1 << 10,
-        16..=19 => 1 << 11,
-        20..=31 => 1 << 12,
-        32..=63 => 1 << 13,
-        64..=95 => 1 << 14,
-        _ => 1 << 15,
-    }
+    if len <= SHORT_MAX { 1 << (len - 4) } else { LONG }
 }
 
-/// The lengths that a bit above the short ones stands for, longest first.
-pub const LONG_LENGTHS: [(u16, usize, usize); 6] = [
-    (1 << 15, 96, TOKEN_MAX),
-    (1 << 14, 64, 95),
-    (1 << 13, 32, 63),
-    (1 << 12, 20, 31),
-    (1 << 11, 16, 19),
-    (1 << 10, 14, 15),
-];
+/// The bit of a length mask for long tokens.
+pub const LONG: u16 = 1 << (HEAD - 4);
 
-/// Returns the slot of a long token: its rank, where its bytes begin, and part of its hash.
-#[inline]
-pub fn long_slot(hash: u64, rank: Rank, offset: usize) -> u64 {
-    u64::from(rank) | (offset as u64) << 18 | hash >> 40 << 40
-}
-
-/// Returns the rank in a slot of a long token, and where its bytes begin.
-#[inline]
-pub fn long_token(slot: u64) -> (Rank, usize) {
-    (slot as u32 & NO_TOKEN, (slot >> 18) as usize & ((1 << 22) - 1))
-}
-
-/// What is known of a token beside its bytes, in one word.
+/// A token that lies outside the slots.
 #[derive(Clone, Copy)]
-pub struct Record(pub u64);
+pub struct Long(pub u64);
 
-impl Record {
-    /// Packs a record.
-    pub fn new(left: Rank, right: Rank, prefix: Rank, len: usize) -> Self {
-        Self(u64::from(left) | u64::from(right) << 18 | u64::from(prefix) << 36 | (len as u64) << 54)
+impl Long {
+    /// Packs a long token whose bytes begin at `offset`.
+    pub fn new(rank: Rank, len: usize, offset: usize) -> Self {
+        Self(u64::from(rank) | (len as u64) << 18 | (offset as u64) << 26)
     }
 
-    /// Returns the left one of the two tokens that this one is merged from; a byte is its own.
+    /// Returns the token's rank.
     #[inline]
-    pub fn left(self) -> Rank {
-        self.0 as u32 & NO_TOKEN
-    }
-
-    /// Returns the right one of the two tokens that this one is merged from; a byte is its own.
-    #[inline]
-    pub fn right(self) -> Rank {
-        (self.0 >> 18) as u32 & NO_TOKEN
-    }
-
-    /// Returns the longest token that is a proper prefix of this one.
-    #[inline]
-    pub fn prefix(self) -> Option<Rank> {
-        let prefix = (self.0 >> 36) as u32 & NO_TOKEN;
-        (prefix != NO_TOKEN).then_some(prefix)
+    pub fn rank(self) -> Rank {
+        self.0 as Rank & NO_TOKEN
     }
 
     /// Returns the number of bytes.
     #[inline]
     pub fn len(self) -> usize {
-        (self.0 >> 54) as usize
+        (self.0 >> 18) as usize & 0xff
+    }
+
+    /// Returns where in the long tokens' bytes its own begin.
+    #[inline]
+    pub fn offset(self) -> usize {
+        (self.0 >> 26) as usize
+    }
+}
+
+/// A group of long tokens: where it begins in their list, and how many it has, at least one.
+#[derive(Clone, Copy)]
+pub struct Group(pub u32);
+
+impl Group {
+    /// Packs a group.
+    pub fn new(start: usize, count: usize) -> Self {
+        Self((start as u32) << 8 | count as u32)
+    }
+
+    /// Returns the places of the group in the list of long tokens.
+    #[inline]
+    pub fn range(self) -> std::ops::Range<usize> {
+        let start = (self.0 >> 8) as usize;
+        start..start + (self.0 & 0xff) as usize
+    }
+}
+
+/// Bytes of a record.
+pub const RECORD: usize = 6;
+
+/// What is known of a token beside its bytes and its rank, in 44 bits.
+#[derive(Clone, Copy)]
+pub struct Record(pub u64);
+
+impl Record {
+    /// Packs a record.
+    pub fn new(left: Rank, right: Rank, len: usize) -> Self {
+        Self(u64::from(left) | u64::from(right) << 18 | (len as u64) << 36)
+    }
+
+    /// Returns the left one of the two tokens that this one is merged from; a byte is its own.
+    #[inline]
+    pub fn left(self) -> Rank {
+        self.0 as Rank & NO_TOKEN
+    }
+
+    /// Returns the right one of the two tokens that this one is merged from; a byte is its own.
+    #[inline]
+    pub fn right(self) -> Rank {
+        (self.0 >> 18) as Rank & NO_TOKEN
+    }
+
+    /// Returns the number of bytes.
+    #[inline]
+    pub fn len(self) -> usize {
+        (self.0 >> 36) as usize & 0xff
     }
 }
 

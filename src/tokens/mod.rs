@@ -14,6 +14,7 @@ mod models;
 mod count;
 mod cut;
 
+mod cache;
 mod merge;
 mod pretokens;
 mod vocab;

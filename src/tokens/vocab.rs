@@ -3,14 +3,15 @@
 //! Nothing is parsed or allocated before the first count; pages of the tables are read when they
 //! are first touched.
 
-use super::layout::{self, KEY_BITS, LONG_LENGTHS, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use super::layout::{self, Group, HEAD, KEY_BITS, LONG, Long, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
 
 /// The tokens of one encoding.
 pub(super) struct Vocab {
     slots: &'static [[u8; 16]],
     pilots: &'static [[u8; 2]],
-    records: &'static [[u8; 8]],
-    long_slots: &'static [[u8; 8]],
+    records: &'static [u8],
+    long_groups: &'static [[u8; 4]],
+    long_list: &'static [[u8; 8]],
     long_bytes: &'static [u8],
     masks_4: &'static [[u8; 2]],
     masks_8: &'static [[u8; 2]],
@@ -32,8 +33,9 @@ macro_rules! vocab {
         Vocab {
             slots: table!(concat!($name, ".slots")),
             pilots: table!(concat!($name, ".pilots")),
-            records: table!(concat!($name, ".records")),
-            long_slots: table!(concat!($name, ".long_slots")),
+            records: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".records")),
+            long_groups: table!(concat!($name, ".long_groups")),
+            long_list: table!(concat!($name, ".long_list")),
             long_bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".long_bytes")),
             masks_4: table!(concat!($name, ".masks_4")),
             masks_8: table!(concat!($name, ".masks_8")),
@@ -63,7 +65,18 @@ impl Vocab {
     /// Returns the token whose bytes are `text[at..at + len]`.
     #[inline]
     pub(super) fn find(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
-        if len <= SHORT_MAX { self.find_short(load(text, at), len) } else { self.find_long(&text[at..at + len]) }
+        let bytes = load(text, at);
+        if len <= SHORT_MAX { self.find_short(bytes, len) } else { self.find_long(bytes, &text[at..at + len]) }
+    }
+
+    /// Returns what [`Vocab::find`] returns, sooner where it is likely that there is no such token.
+    #[inline]
+    fn find_unlikely(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
+        let bytes = load(text, at);
+        if len >= 4 && self.mask(bytes, len) & layout::mask_bit(len) == 0 {
+            return None;
+        }
+        if len <= SHORT_MAX { self.find_short(bytes, len) } else { self.find_long(bytes, &text[at..at + len]) }
     }
 
     /// Returns the token whose bytes are the lowest `len` of `bytes`.
@@ -76,24 +89,52 @@ impl Vocab {
         ((slot ^ key) << (128 - KEY_BITS) == 0).then_some((slot >> KEY_BITS) as Rank)
     }
 
-    fn find_long(&self, bytes: &[u8]) -> Option<Rank> {
-        if bytes.len() > TOKEN_MAX {
+    /// Returns the token that is `token`, which is long and begins with `bytes`.
+    #[cold]
+    fn find_long(&self, bytes: u128, token: &[u8]) -> Option<Rank> {
+        if token.len() > TOKEN_MAX {
             return None;
         }
-        let hash = layout::hash_bytes(bytes);
-        let mut at = hash as usize % self.long_slots.len();
-        loop {
-            let slot = u64::from_le_bytes(self.long_slots[at]);
-            if slot == u64::MAX {
-                return None;
+        self.group(bytes)
+            .find(|long| long.len() == token.len() && self.long_bytes[long.offset()..].starts_with(token))
+            .map(Long::rank)
+    }
+
+    /// Returns the longest of the long tokens that `text`, which has `bytes` first, begins with.
+    #[cold]
+    fn longest_long(&self, bytes: u128, text: &[u8]) -> Option<Rank> {
+        self.group(bytes).find(|long| text.starts_with(&self.long_bytes[long.offset()..][..long.len()])).map(Long::rank)
+    }
+
+    /// The long tokens with the same first bytes, longest first.
+    fn group(&self, bytes: u128) -> impl Iterator<Item = Long> {
+        let head = bytes & ((1 << (8 * HEAD)) - 1);
+        let mut at = layout::hash_key(head) as usize % self.long_groups.len();
+        let range = loop {
+            let group = u32::from_le_bytes(self.long_groups[at]);
+            if group == 0 {
+                break 0..0;
             }
-            let (rank, offset) = layout::long_token(slot);
-            if slot >> 40 == hash >> 40 && self.long_bytes[offset..].starts_with(bytes) && self.len(rank) == bytes.len()
-            {
-                return Some(rank);
+            let range = Group(group).range();
+            let first = Long(u64::from_le_bytes(self.long_list[range.start]));
+            if load(self.long_bytes, first.offset()) & ((1 << (8 * HEAD)) - 1) == head {
+                break range;
             }
-            at = (at + 1) % self.long_slots.len();
+            at = (at + 1) % self.long_groups.len();
+        };
+        self.long_list[range].iter().map(|long| Long(u64::from_le_bytes(*long)))
+    }
+
+    /// The lengths from four on that tokens may have which `bytes` begin with; no more than `room`
+    /// bytes are of interest.
+    #[inline]
+    fn mask(&self, bytes: u128, room: usize) -> u16 {
+        let mask = u16::from_le_bytes(self.masks_4[layout::mask_of_4(bytes)]);
+        const SHORTER: u16 = (1 << (8 - 4)) - 1;
+        if room < 8 || mask <= SHORTER {
+            return mask;
         }
+        mask & (u16::from_le_bytes(self.masks_8[layout::mask_of_8(bytes)]) | SHORTER)
     }
 
     /// Returns the longest token that `text[at..end]`, which is not empty, begins with.
@@ -102,22 +143,15 @@ impl Vocab {
         let bytes = load(text, at);
         let room = end - at;
         if room >= 4 {
-            let mut mask = u16::from_le_bytes(self.masks_4[layout::mask_of_4(bytes)]);
-            if mask >= layout::mask_bit(8) {
-                let longer = layout::mask_bit(8) - 1;
-                mask &= u16::from_le_bytes(self.masks_8[layout::mask_of_8(bytes)]) | longer;
-            }
-            while mask > layout::mask_bit(SHORT_MAX) * 2 - 1 {
-                let (bit, first, last) = LONG_LENGTHS[mask.leading_zeros() as usize];
-                mask &= !bit;
-                let found = (first..=last.min(room)).rev().find_map(|len| self.find_long(&text[at..at + len]));
-                if let Some(token) = found {
-                    return token;
-                }
-            }
-            if room < SHORT_MAX {
+            let mut mask = self.mask(bytes, room);
+            if room <= SHORT_MAX {
                 mask &= layout::mask_bit(room) * 2 - 1;
+            } else if mask & LONG != 0
+                && let Some(token) = self.longest_long(bytes, &text[at..end])
+            {
+                return token;
             }
+            mask &= LONG - 1;
             while mask != 0 {
                 let bit = mask.ilog2();
                 if let Some(token) = self.find_short(bytes, bit as usize + 4) {
@@ -132,7 +166,8 @@ impl Vocab {
     /// Returns what is known of a token beside its bytes.
     #[inline]
     pub(super) fn record(&self, token: Rank) -> Record {
-        Record(u64::from_le_bytes(self.records[token as usize]))
+        let word = self.records[token as usize * RECORD..].first_chunk().expect("a token has a record");
+        Record(u64::from_le_bytes(*word))
     }
 
     /// Returns the number of bytes of a token.
@@ -144,15 +179,27 @@ impl Vocab {
     /// Returns whether `left` and `right`, which meet in `text` at `split`, stay two tokens.
     ///
     /// Both are taken apart in the reverse order of their merges; they stay two unless, at some
-    /// moment of that history, the two parts at the split would have been merged first.
+    /// moment of that history, the two parts at the split would have been merged first. Where `left`
+    /// is the longest token at its place, nothing that begins with all of it is a token.
     #[inline]
-    pub(super) fn stays_apart(&self, text: &[u8], split: usize, mut left: Rank, mut right: Rank) -> bool {
+    pub(super) fn stays_apart(
+        &self,
+        text: &[u8],
+        split: usize,
+        mut left: Rank,
+        mut right: Rank,
+        left_is_longest: bool,
+    ) -> bool {
+        let whole = if left_is_longest { left } else { Rank::MAX };
         let mut limit = Rank::MAX;
         loop {
             let (left_record, right_record) = (self.record(left), self.record(right));
-            let joined = self.find(text, split - left_record.len(), left_record.len() + right_record.len());
-            if joined.is_some_and(|joined| joined < limit) {
-                return false;
+            if left != whole {
+                let (left_len, right_len) = (left_record.len(), right_record.len());
+                let joined = self.find_unlikely(text, split - left_len, left_len + right_len);
+                if joined.is_some_and(|joined| joined < limit) {
+                    return false;
+                }
             }
             if left > right {
                 limit = left;
