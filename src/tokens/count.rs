@@ -50,7 +50,7 @@ impl Counter {
             Encoding::Cl100kBase => &vocab::CL100K,
             Encoding::O200kBase | Encoding::O200kHarmony => &vocab::O200K,
         };
-        Self { encoding, vocab, weights, merge: Merge::default(), cache: Cache::new(len) }
+        Self { encoding, vocab, weights, merge: Merge::new(len), cache: Cache::new(len) }
     }
 
     /// Returns the least that a token costs.

@@ -9,10 +9,17 @@
 use super::layout::Rank;
 use super::vocab::Vocab;
 
+/// The most pairs of tokens that are remembered, at eight bytes each.
+const PAIRS_MAX: usize = 1 << 13;
+
+/// Bytes of text for which a remembered pair is worth its initialisation.
+const BYTES_PER_PAIR: usize = 64;
+
 /// The working memory of a merge, reused from one pretoken to the next.
-#[derive(Default)]
 pub(super) struct Merge {
     tokens: Vec<Token>,
+    /// Pairs of tokens that were asked about, each in a place of its own, and the answer as lowest bit.
+    pairs: Vec<u64>,
     /// A bit per byte of the pretoken: whether a token may still end there.
     open: Vec<u64>,
 }
@@ -33,6 +40,12 @@ impl Token {
 }
 
 impl Merge {
+    /// Returns the working memory for texts of about `len` bytes.
+    pub(super) fn new(len: usize) -> Self {
+        let pairs = (len / BYTES_PER_PAIR).checked_ilog2().map_or(1, |log| 1 << log).clamp(64, PAIRS_MAX);
+        Self { tokens: Vec::new(), pairs: vec![0; pairs], open: Vec::new() }
+    }
+
     /// Returns the tokens of the pretoken `text[start..end]`, which is not empty.
     pub(super) fn run(&mut self, vocab: &Vocab, text: &[u8], start: usize, end: usize) -> &[Token] {
         self.tokens.clear();
@@ -44,10 +57,10 @@ impl Merge {
             let len = vocab.len(token.rank);
             let stop = at + len;
             let fits = self.is_open(stop - start)
-                && self
-                    .tokens
-                    .last()
-                    .is_none_or(|last| vocab.stays_apart(text, at, last.rank, token.rank, last.is_longest));
+                && match self.tokens.last() {
+                    Some(&last) => self.stays_apart(vocab, text, at, last, token.rank),
+                    None => true,
+                };
             if fits {
                 self.tokens.push(token);
                 at = stop;
@@ -63,6 +76,20 @@ impl Merge {
                 at -= vocab.len(token.rank);
             }
         }
+    }
+
+    /// Whether two tokens that meet at `split` stay two; asks the vocabulary what it does not remember.
+    #[inline]
+    fn stays_apart(&mut self, vocab: &Vocab, text: &[u8], split: usize, left: Token, right: Rank) -> bool {
+        // The second bit tells a remembered pair from an empty place.
+        let pair = (u64::from(left.rank) << 18 | u64::from(right)) << 2 | 2;
+        let place = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (self.pairs.len() - 1);
+        if self.pairs[place] & !1 == pair {
+            return self.pairs[place] & 1 == 1;
+        }
+        let apart = vocab.stays_apart(text, split, left.rank, right, left.is_longest);
+        self.pairs[place] = pair | u64::from(apart);
+        apart
     }
 
     fn is_open(&self, offset: usize) -> bool {

@@ -50,9 +50,56 @@ fn run(text: &[u8], mut at: usize, of: u8) -> usize {
     }
 }
 
+/// Eight bytes of `text` from `at`, with zeros where the text has ended.
+#[inline]
+fn eight(text: &[u8], at: usize) -> u64 {
+    if let Some(bytes) = text[at..].first_chunk::<8>() {
+        return u64::from_le_bytes(*bytes);
+    }
+    let rest = &text[at..];
+    let mut bytes = [0; 8];
+    bytes[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(bytes)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of each byte that is not an ASCII lower-case letter.
+#[inline]
+fn not_lower(bytes: u64) -> u64 {
+    let low = bytes & (ONES * 0x7f);
+    let from_a = low + ONES * (0x80 - b'a' as u64);
+    let after_z = low + ONES * (0x80 - b'z' as u64 - 1);
+    !(from_a & !after_z & !bytes) & (ONES * 0x80)
+}
+
+/// The end of an ASCII word, perhaps after one space, where it is plain at a glance: all its letters
+/// small but perhaps the first, or any where `cased` does not matter, and ASCII behind it.
+#[inline]
+fn plain_word(text: &[u8], at: usize, cased: bool) -> Option<usize> {
+    let start = at + usize::from(text[at] == b' ');
+    let bytes = eight(text, start);
+    let mut others = not_lower(if cased { bytes } else { bytes | ONES * 0x20 });
+    let mut shortest = 8;
+    if cased && (bytes as u8).is_ascii_uppercase() {
+        others &= !0xff;
+        shortest = 16;
+    }
+    // Eight times the number of letters, from the place of the first other byte.
+    let bits = others.trailing_zeros() & !7;
+    if bits < shortest || bits == 64 {
+        return None;
+    }
+    let next = (bytes >> bits) as u8;
+    (next < 0x80).then_some(start + (bits / 8) as usize)
+}
+
 /// Returns the end of the pretoken of `o200k_base` that begins at `at`, which is not the end.
 #[inline]
 pub(super) fn o200k(text: &[u8], at: usize) -> usize {
+    if let Some(end) = plain_word(text, at, true) {
+        return end + contraction(text, end);
+    }
     let (first, len) = class(text, at);
     let word = match first {
         UPPER | LOWER | CASELESS => word(text, at).0,
@@ -82,6 +129,9 @@ pub(super) fn o200k(text: &[u8], at: usize) -> usize {
 /// Returns the end of the pretoken of `cl100k_base` that begins at `at`, which is not the end.
 #[inline]
 pub(super) fn cl100k(text: &[u8], at: usize) -> usize {
+    if let Some(end) = plain_word(text, at, false) {
+        return end;
+    }
     let (first, len) = class(text, at);
     match first {
         UPPER | LOWER | CASELESS => return run(text, at + len, LETTER),
