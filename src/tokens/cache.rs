@@ -1,70 +1,85 @@
-//! A small memory of how many tokens a pretoken has, for those that had to be merged.
+//! A small memory of how many tokens a pretoken has.
 //!
+//! It stays in the processor's nearest caches, where the vocabulary does not fit, and saves merges.
 //! Each entry holds its pretoken whole, so a hit is exact. A newer pretoken takes an older one's place.
 
-use super::layout::hash_key;
+use super::layout::{KEY_BITS, SHORT_MAX, hash_key};
 use super::vocab::load;
 
 /// The most bytes of a pretoken that is kept.
-const KEPT_MAX: usize = 30;
+pub(super) const KEPT_MAX: usize = 30;
 
-/// The most entries, of 32 bytes each.
-const ENTRIES_MAX: usize = 1 << 14;
+/// The most entries for short pretokens, of 16 bytes each.
+const SHORT_ENTRIES_MAX: usize = 1 << 12;
 
-/// Bytes of text for which an entry is worth its initialisation.
-const BYTES_PER_ENTRY: usize = 128;
+/// The most entries for longer pretokens, of 32 bytes each.
+const LONG_ENTRIES_MAX: usize = 1 << 12;
 
-/// The bytes of the pretoken, zeros, its length, and the number of its tokens.
-type Entry = [u128; 2];
+/// The bit from which on the number of tokens lies in the second half of a longer pretoken's entry.
+const COUNT_SHIFT: u32 = 120;
 
 /// See the module.
 pub(super) struct Cache {
-    entries: Vec<Entry>,
+    /// Keys as in the vocabulary, and above them the number of tokens.
+    short: Vec<u128>,
+    /// The bytes, zeros, their number, and the number of tokens.
+    long: Vec<[u128; 2]>,
 }
 
-/// Where a pretoken's entry is, and what it begins with.
+/// Where a pretoken of [`SHORT_MAX`] to [`KEPT_MAX`] bytes is kept, and what the entry begins with.
 pub(super) struct Place {
     index: usize,
-    key: Entry,
+    key: [u128; 2],
 }
 
-/// The bits of an entry's second half that hold the number of tokens.
-const COUNT_SHIFT: u32 = 120;
-
 impl Cache {
-    /// Returns a cache for texts of about `len` bytes; a short text gets none.
+    /// Returns a cache for texts of about `len` bytes.
     pub(super) fn new(len: usize) -> Self {
-        let entries = (len / BYTES_PER_ENTRY).checked_ilog2().map_or(0, |log| 1 << log);
-        Self { entries: vec![[0; 2]; if entries < 16 { 0 } else { entries.min(ENTRIES_MAX) }] }
+        let entries = |per: usize, max: usize| (len / per).max(1).next_power_of_two().min(max);
+        Self { short: vec![0; entries(16, SHORT_ENTRIES_MAX)], long: vec![[0; 2]; entries(64, LONG_ENTRIES_MAX)] }
     }
 
-    /// Returns the place of the pretoken `text[at..at + len]`, if it is one that is kept.
+    /// Returns the number of tokens of the short pretoken with this key and hash, if it is known.
+    #[inline]
+    pub(super) fn short(&self, key: u128, hash: u64) -> Option<usize> {
+        let entry = self.short[hash as usize & (self.short.len() - 1)];
+        ((entry ^ key) << (128 - KEY_BITS) == 0).then_some((entry >> KEY_BITS) as usize)
+    }
+
+    /// Remembers the number of tokens of the short pretoken with this key and hash.
+    #[inline]
+    pub(super) fn put_short(&mut self, key: u128, hash: u64, tokens: usize) {
+        let index = hash as usize & (self.short.len() - 1);
+        self.short[index] = key | (tokens as u128) << KEY_BITS;
+    }
+
+    /// Returns the place of the pretoken `text[at..at + len]`, if it is of the longer ones that are kept.
     #[inline]
     pub(super) fn place(&self, text: &[u8], at: usize, len: usize) -> Option<Place> {
-        if len > KEPT_MAX || self.entries.is_empty() {
+        if !(SHORT_MAX + 1..=KEPT_MAX).contains(&len) {
             return None;
         }
-        let low = load(text, at);
-        let key = if len < 16 {
-            [low & ((1 << (8 * len)) - 1), (len as u128) << 112]
+        let mut key = [load(text, at), (len as u128) << 112];
+        if len < 16 {
+            key[0] &= (1 << (8 * len)) - 1;
         } else {
-            [low, load(text, at + 16) & ((1 << (8 * (len - 16))) - 1) | (len as u128) << 112]
-        };
+            key[1] |= load(text, at + 16) & ((1 << (8 * (len - 16))) - 1);
+        }
         let hash = hash_key(key[0] ^ key[1].rotate_left(41));
-        Some(Place { index: hash as usize & (self.entries.len() - 1), key })
+        Some(Place { index: hash as usize & (self.long.len() - 1), key })
     }
 
-    /// Returns the number of tokens of the pretoken whose place this is, if it is remembered.
+    /// Returns the number of tokens of the pretoken whose place this is, if it is known.
     #[inline]
-    pub(super) fn get(&self, place: &Place) -> Option<usize> {
-        let entry = self.entries[place.index];
+    pub(super) fn long(&self, place: &Place) -> Option<usize> {
+        let entry = self.long[place.index];
         let same = entry[0] == place.key[0] && (entry[1] ^ place.key[1]) << (128 - COUNT_SHIFT) == 0;
         same.then_some((entry[1] >> COUNT_SHIFT) as usize)
     }
 
     /// Remembers the number of tokens of the pretoken whose place this is.
     #[inline]
-    pub(super) fn put(&mut self, place: Place, tokens: usize) {
-        self.entries[place.index] = [place.key[0], place.key[1] | (tokens as u128) << COUNT_SHIFT];
+    pub(super) fn put_long(&mut self, place: &Place, tokens: usize) {
+        self.long[place.index] = [place.key[0], place.key[1] | (tokens as u128) << COUNT_SHIFT];
     }
 }

@@ -1,6 +1,7 @@
 //! Counting: pretokens, one probe each, and a merge for those that are not tokens themselves.
 
 use super::cache::Cache;
+use super::layout::{self, SHORT_MAX};
 use super::merge::Merge;
 use super::vocab::{self, Vocab};
 use super::{Encoding, pretokens};
@@ -71,20 +72,38 @@ impl Counter {
     /// The number of tokens of the pretoken `text[start..end]`.
     #[inline]
     fn tokens(&mut self, text: &[u8], start: usize, end: usize) -> usize {
-        if self.vocab.find(text, start, end - start).is_some() {
-            return 1;
+        let len = end - start;
+        if len > SHORT_MAX {
+            return self.tokens_of_long(text, start, end);
         }
-        let Some(place) = self.cache.place(text, start, end - start) else {
-            return self.merge.run(self.vocab, text, start, end).len();
+        let key = layout::key(vocab::load(text, start), len);
+        let hash = layout::hash_key(key);
+        if let Some(tokens) = self.cache.short(key, hash) {
+            return tokens;
+        }
+        let tokens = match self.vocab.find_key(key, hash) {
+            Some(_) => 1,
+            None => self.merge.run(self.vocab, text, start, end).len(),
         };
-        match self.cache.get(&place) {
-            Some(tokens) => tokens,
-            None => {
-                let tokens = self.merge.run(self.vocab, text, start, end).len();
-                self.cache.put(place, tokens);
-                tokens
-            }
+        self.cache.put_short(key, hash, tokens);
+        tokens
+    }
+
+    fn tokens_of_long(&mut self, text: &[u8], start: usize, end: usize) -> usize {
+        let place = self.cache.place(text, start, end - start);
+        if let Some(place) = &place
+            && let Some(tokens) = self.cache.long(place)
+        {
+            return tokens;
         }
+        let tokens = match self.vocab.find(text, start, end - start) {
+            Some(_) => 1,
+            None => self.merge.run(self.vocab, text, start, end).len(),
+        };
+        if let Some(place) = &place {
+            self.cache.put_long(place, tokens);
+        }
+        tokens
     }
 
     /// Returns where the tokens of the pretoken `text[start..end]` end, and what each costs.

@@ -79,7 +79,7 @@ fn not_lower(bytes: u64) -> u64 {
 fn plain_word(text: &[u8], at: usize, cased: bool) -> Option<usize> {
     let start = at + usize::from(text[at] == b' ');
     let bytes = eight(text, start);
-    let mut others = not_lower(if cased { bytes } else { bytes | ONES * 0x20 });
+    let mut others = not_lower(if cased { bytes } else { bytes | (ONES * 0x20) });
     let mut shortest = 8;
     if cased && (bytes as u8).is_ascii_uppercase() {
         others &= !0xff;

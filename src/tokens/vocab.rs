@@ -66,27 +66,25 @@ impl Vocab {
     #[inline]
     pub(super) fn find(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
         let bytes = load(text, at);
-        if len <= SHORT_MAX { self.find_short(bytes, len) } else { self.find_long(bytes, &text[at..at + len]) }
-    }
-
-    /// Returns what [`Vocab::find`] returns, sooner where it is likely that there is no such token.
-    #[inline]
-    fn find_unlikely(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
-        let bytes = load(text, at);
         if len >= 4 && self.mask(bytes, len) & layout::mask_bit(len) == 0 {
             return None;
         }
         if len <= SHORT_MAX { self.find_short(bytes, len) } else { self.find_long(bytes, &text[at..at + len]) }
     }
 
+    /// Returns the short token that has this key, of which this is the hash.
+    #[inline]
+    pub(super) fn find_key(&self, key: u128, hash: u64) -> Option<Rank> {
+        let pilot = u16::from_le_bytes(self.pilots[layout::bucket(hash, self.pilots.len())]);
+        let slot = u128::from_le_bytes(self.slots[layout::slot(hash, pilot, self.slots.len())]);
+        ((slot ^ key) << (128 - KEY_BITS) == 0).then_some((slot >> KEY_BITS) as Rank)
+    }
+
     /// Returns the token whose bytes are the lowest `len` of `bytes`.
     #[inline]
     fn find_short(&self, bytes: u128, len: usize) -> Option<Rank> {
         let key = layout::key(bytes, len);
-        let hash = layout::hash_key(key);
-        let pilot = u16::from_le_bytes(self.pilots[layout::bucket(hash, self.pilots.len())]);
-        let slot = u128::from_le_bytes(self.slots[layout::slot(hash, pilot, self.slots.len())]);
-        ((slot ^ key) << (128 - KEY_BITS) == 0).then_some((slot >> KEY_BITS) as Rank)
+        self.find_key(key, layout::hash_key(key))
     }
 
     /// Returns the token that is `token`, which is long and begins with `bytes`.
@@ -196,7 +194,7 @@ impl Vocab {
             let (left_record, right_record) = (self.record(left), self.record(right));
             if left != whole {
                 let (left_len, right_len) = (left_record.len(), right_record.len());
-                let joined = self.find_unlikely(text, split - left_len, left_len + right_len);
+                let joined = self.find(text, split - left_len, left_len + right_len);
                 if joined.is_some_and(|joined| joined < limit) {
                     return false;
                 }
