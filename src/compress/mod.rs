@@ -21,10 +21,14 @@ mod rank;
 
 pub mod original;
 
+mod prose;
+
 mod code;
+mod diff;
 mod json;
 mod log;
-mod prose;
+mod others;
+mod search;
 mod test;
 
 use schemars::JsonSchema;
@@ -66,9 +70,21 @@ pub enum Kind {
 }
 
 /// Every compressor; where two are equally sure of a text, the first one gets it.
-pub const COMPRESSORS: &[&dyn Compressor] = &[&json::Json, &test::Test, &log::Log, &code::Code, &prose::Prose];
+pub const COMPRESSORS: &[&dyn Compressor] = &[
+    &json::Json,
+    &diff::Diff,
+    &others::Html,
+    &search::Search,
+    &test::Test,
+    &log::Log,
+    &code::Code,
+    &others::Table,
+    &others::Dialog,
+    &others::Markdown,
+    &prose::Prose,
+];
 
 /// Returns the compressor for a kind.
 pub fn compressor(kind: Kind) -> &'static dyn Compressor {
-    COMPRESSORS.iter().copied().find(|compressor| compressor.kind() == kind).unwrap_or(&prose::Prose)
+    COMPRESSORS.iter().copied().find(|compressor| compressor.kind() == kind).expect("every kind is in the list")
 }

@@ -116,7 +116,7 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
     // A log says how many lines are alike, and JSON is written anew.
     if fitted.text.is_empty()
         || is_partial
-        || matches!(kind, Kind::Log | Kind::Json)
+        || matches!(kind, Kind::Log | Kind::Json | Kind::Search)
         || fitted.text.trim_end().ends_with('…')
     {
         return;
