@@ -72,12 +72,15 @@ impl Compressor for Diff {
 }
 
 fn is_commit(line: &str) -> bool {
-    line.strip_prefix("commit ").is_some_and(|hash| hash.len() >= 7 && hash.as_bytes()[..7].iter().all(u8::is_ascii_hexdigit))
+    line.strip_prefix("commit ")
+        .is_some_and(|hash| hash.len() >= 7 && hash.as_bytes()[..7].iter().all(u8::is_ascii_hexdigit))
 }
 
 fn is_generated_file(line: &str) -> bool {
     let line = line.trim_end();
-    ["Cargo.lock", ".lock", "package-lock.json", "pnpm-lock.yaml", ".min.js", ".snap", "go.sum"].iter().any(|end| line.ends_with(end))
+    ["Cargo.lock", ".lock", "package-lock.json", "pnpm-lock.yaml", ".min.js", ".snap", "go.sum"]
+        .iter()
+        .any(|end| line.ends_with(end))
 }
 
 /// The number, from 1, of the commit whose message answers best; `None` where there is only one.

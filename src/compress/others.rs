@@ -119,7 +119,11 @@ impl Compressor for Dialog {
         speakers.sort_unstable();
         speakers.dedup();
         // The same few names again and again.
-        if turns >= 4 && turns * 2 >= filled.len() && speakers.len() >= 2 && speakers.len() * 2 <= turns { 82 } else { 0 }
+        if turns >= 4 && turns * 2 >= filled.len() && speakers.len() >= 2 && speakers.len() * 2 <= turns {
+            82
+        } else {
+            0
+        }
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {

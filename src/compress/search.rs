@@ -15,7 +15,8 @@ impl Compressor for Search {
     }
 
     fn recognises(&self, sample: &str) -> u8 {
-        let filled: Vec<&str> = sample.lines().filter(|line| !line.trim().is_empty() && *line != "--").take(300).collect();
+        let filled: Vec<&str> =
+            sample.lines().filter(|line| !line.trim().is_empty() && *line != "--").take(300).collect();
         let hits = filled.iter().filter(|line| hit(line).is_some()).count();
         if filled.len() >= 3 && hits * 10 >= filled.len() * 8 { 93 } else { 0 }
     }
@@ -96,10 +97,25 @@ fn hit(line: &str) -> Option<Hit<'_>> {
 /// Whether a line of source text defines what it names.
 pub(super) fn defines_something(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "fn ", "def ", "class ", "struct ", "enum ", "trait ", "interface ", "type ", "function ", "func ", "const ",
-        "static ", "macro_rules! ", "mod ", "impl ", "impl<",
+        "fn ",
+        "def ",
+        "class ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "interface ",
+        "type ",
+        "function ",
+        "func ",
+        "const ",
+        "static ",
+        "macro_rules! ",
+        "mod ",
+        "impl ",
+        "impl<",
     ];
-    const BEFORE: &[&str] = &["pub ", "pub(crate) ", "pub(super) ", "export ", "default ", "async ", "unsafe ", "public ", "private "];
+    const BEFORE: &[&str] =
+        &["pub ", "pub(crate) ", "pub(super) ", "export ", "default ", "async ", "unsafe ", "public ", "private "];
     let mut text = text.trim_start();
     while let Some(rest) = BEFORE.iter().find_map(|word| text.strip_prefix(word)) {
         text = rest.trim_start();
@@ -114,7 +130,10 @@ mod tests {
     #[test]
     fn hits_are_grouped_by_file() {
         let text = "src/a.rs:1:use x;\nsrc/a.rs:12:5:fn x() {}\nsrc/b-c.rs-3-let y;\n";
-        assert_eq!(Search.restructure(text).as_deref(), Some("src/a.rs\n1:use x;\n12:5:fn x() {}\nsrc/b-c.rs\n3-let y;\n"));
+        assert_eq!(
+            Search.restructure(text).as_deref(),
+            Some("src/a.rs\n1:use x;\n12:5:fn x() {}\nsrc/b-c.rs\n3-let y;\n")
+        );
         assert_eq!(Search.restructure("src/a.rs:1:x\nother\n"), None);
         assert!(Search.recognises(text) > 90);
         assert_eq!(Search.recognises("10:20:30 INFO a\n10:20:31 INFO b\n10:20:32 INFO c\n"), 0);
