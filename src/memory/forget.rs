@@ -55,7 +55,7 @@ impl Memories {
         let mut answer = Forgetting { dry_run: request.dry_run, ..Forgetting::default() };
         answer.unknown.clone_from(&request.ids);
         for (store, of_user) in [(&self.project, false), (&self.user, true)] {
-            let mut chosen = store.memories(&request.ids).await?;
+            let mut chosen = store.memories(&answer.unknown).await?;
             answer.unknown.retain(|id| !chosen.iter().any(|memory| memory.content.id == *id));
             if let Some(filter) = &request.filter {
                 chosen.extend(self.all_passing(store.as_ref(), filter, of_user).await?);

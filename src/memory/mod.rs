@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use episode::Episode;
 pub use forget::{ForgetRequest, Forgetting, Gone};
-pub use recall::{RecallRequest, Recalled, Recollection};
+pub use recall::{LIMIT_MAX, NEIGHBOURS_MAX, RecallRequest, Recalled, Recollection};
 pub use redact::{Redacted, redact, redacted};
 pub use remember::{Draft, MEMORIES_MAX, Outcome, Remembered, TEXT_BYTES_MAX};
 pub use update::{Update, Updated};

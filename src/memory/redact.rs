@@ -178,9 +178,8 @@ fn looks_random(found: &Captures<'_>, value: &str) -> bool {
         return false;
     }
     if is_password {
-        (letters || symbols) && (digits || symbols) && entropy >= 2.0
-            || (digits && mixed_case)
-            || (value.len() >= 12 && digits)
+        // People choose these: a sign, or letters with digits, is enough.
+        entropy >= 2.0 && (symbols || (letters && digits))
     } else {
         value.len() >= 12 && letters && digits && (entropy >= 3.0) && (mixed_case || symbols || entropy >= 3.3)
     }

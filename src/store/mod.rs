@@ -30,7 +30,8 @@ use crate::base::{Handle, MemoryId, RunId, Timestamp};
 /// Returns the store at `location`: a file path, `sqlite://PATH`, or `memory:` for one that ends
 /// with the process.
 ///
-/// Nothing is touched yet: folder, file and schema are made at the first use.
+/// Nothing is touched yet: folder, file and schema are made by the first write. Until then, reading
+/// finds an empty store.
 pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
     if location == "memory:" {
         return Ok(Arc::new(InMemoryStore::default()));

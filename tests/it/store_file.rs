@@ -3,7 +3,11 @@
 //!
 //! A test that needs other processes starts this test binary again with the name of the test, and
 //! a role in the environment that makes it play the other part.
-#![expect(clippy::disallowed_methods, reason = "these tests start processes and look into the file")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "these tests start processes that answer on stdout, and look into the file"
+)]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -48,8 +52,8 @@ fn assert_intact(folder: &Path) {
     raw(folder).execute("INSERT INTO words (words) VALUES ('integrity-check')", []).expect("the index is intact");
 }
 
-fn said(text: String) -> NewMemory {
-    NewMemory { id: MemoryId::generate(Timestamp::now()), session_id: Some("shared".to_owned()), ..memory(&text) }
+fn said(text: &str) -> NewMemory {
+    NewMemory { id: MemoryId::generate(Timestamp::now()), session_id: Some("shared".to_owned()), ..memory(text) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +67,7 @@ async fn ten_thousand_writes_of_two_processes_are_all_there() {
             let store = store.clone();
             writers.spawn(async move {
                 for number in 0..EACH / 50 {
-                    let new = said(format!("process {process} writer {writer} number {number}"));
+                    let new = said(&format!("process {process} writer {writer} number {number}"));
                     let added = store.add_memories(vec![new]).await.expect("added");
                     assert_eq!(added[0].status, AddedStatus::Stored);
                 }
@@ -99,7 +103,7 @@ async fn many_processes_may_make_the_same_file() {
             std::thread::yield_now();
         }
         let text = format!("process {}", std::process::id());
-        store(&folder).add_memories(vec![said(text)]).await.expect("added");
+        store(&folder).add_memories(vec![said(&text)]).await.expect("added");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -119,7 +123,7 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged() {
     if let Some(folder) = role() {
         let store = store(&folder);
         loop {
-            let new = said(format!("at {}", Timestamp::now()));
+            let new = said(&format!("at {}", Timestamp::now()));
             let id = new.id.clone();
             store.add_memories(vec![new]).await.expect("added");
             println!("\nacknowledged {id}");
@@ -172,10 +176,10 @@ async fn a_failing_write_does_not_spoil_the_others() {
     let taken = memory("taken");
     store.add_memories(vec![taken.clone()]).await.expect("added");
     let writes = (0..60).map(|number| {
-        let new = said(format!("number {number}"));
+        let new = said(&format!("number {number}"));
         // The same id again breaks a constraint of the file.
         let id = if number % 3 == 0 { taken.id.clone() } else { new.id.clone() };
-        store.add_memories(vec![said(format!("before {number}")), NewMemory { id, ..new }])
+        store.add_memories(vec![said(&format!("before {number}")), NewMemory { id, ..new }])
     });
     let results = futures::future::join_all(writes).await;
     for (number, result) in results.iter().enumerate() {
@@ -196,7 +200,7 @@ async fn purged_text_leaves_no_trace_in_the_files() {
         topic_key: Some("zanzibartopic".to_owned()),
         ..memory("zanzibarword is the zanzibarother word")
     };
-    let many = (0..300).map(|number| said(format!("filler {number} with some zan words"))).collect();
+    let many = (0..300).map(|number| said(&format!("filler {number} with some zan words"))).collect();
     let ids = store.add_memories(vec![secret]).await.expect("added");
     store.add_memories(many).await.expect("added");
     // A reader that stays open must not keep the log alive.
@@ -225,7 +229,9 @@ async fn only_the_owner_may_read_and_git_looks_away() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
-    assert!(!folder.path().join("data").exists(), "nothing is made before the first use");
+    assert_eq!(store.status().await.expect("answers").memories, 0);
+    assert!(store.list_memories(&MemoryFilter::default(), 9, 0).await.expect("answers").is_empty());
+    assert!(!folder.path().join("data").exists(), "nothing is made before the first write");
     store.add_memories(vec![memory("text")]).await.expect("added");
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&folder.path().join("data")), 0o700);

@@ -36,6 +36,14 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens an empty database in memory, which answers in place of a file that is not there yet.
+pub(super) fn empty() -> Result<Connection, StoreError> {
+    #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]
+    let mut connection = Connection::open_in_memory().doing("opening an empty database")?;
+    migrate::migrate(&mut connection, Path::new(":memory:"), migrate::MIGRATIONS)?;
+    Ok(connection)
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]

@@ -56,6 +56,12 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
+        if !self.made.initialized() && !self.path.exists() {
+            // A question makes no folder: the answer is that of an empty store.
+            return tokio::task::spawn_blocking(move || work(&connect::empty()?).doing(doing))
+                .await
+                .expect("a question to an empty store does not panic");
+        }
         // The writer opens the file, and with it makes or migrates it, before it runs anything.
         self.made.get_or_try_init(|| self.writer.open()).await?;
         self.readers
