@@ -5,9 +5,9 @@
 //! secret leaves `[redacted:KIND]`. Text between `<private>` and `</private>` is never stored.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use regex::{Captures, Regex, RegexSet};
+use regex::{Captures, Regex};
 
 /// How many secrets of a kind were replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,41 +18,90 @@ pub struct Redacted {
     pub count: usize,
 }
 
-/// A kind of secret and its shape. Where the pattern has a group named `secret`, only that goes.
-const SHAPES: &[(&str, &str)] = &[
-    (
+/// A kind of secret.
+struct Shape {
+    kind: &'static str,
+    /// What a text must hold, in lower case, for the pattern to be worth trying: searching plain
+    /// texts is much cheaper, and most memories hold none of them.
+    triggers: &'static [&'static str],
+    /// Where the pattern has a group named `secret`, only that goes.
+    pattern: &'static str,
+}
+
+const fn shape(kind: &'static str, triggers: &'static [&'static str], pattern: &'static str) -> Shape {
+    Shape { kind, triggers, pattern }
+}
+
+const SHAPES: &[Shape] = &[
+    shape(
         "private_key",
+        &["private key"],
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     ),
-    ("private_key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{40,}"),
-    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("anthropic_key", r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
-    ("openai_key", r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
-    ("github_token", r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"),
-    ("gitlab_token", r"\bgl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_-]{20,}"),
-    ("slack_token", r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}"),
-    ("webhook", r"https://hooks\.slack\.com/(?P<secret>services/[A-Za-z0-9/]{20,})"),
-    ("webhook", r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?P<secret>webhooks/\d+/[A-Za-z0-9_-]{20,})"),
-    ("npm_token", r"\bnpm_[A-Za-z0-9]{30,}"),
-    ("pypi_token", r"\bpypi-[A-Za-z0-9_-]{40,}"),
-    ("crates_io_token", r"\bcio[A-Za-z0-9]{32}\b"),
-    ("docker_token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
-    ("aws_key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    ("aws_key", r#"(?i)\baws_?(?:secret|session)[a-z_]*["']?\s*[=:]\s*["']?(?P<secret>[A-Za-z0-9/+]{40,}=*)"#),
-    ("google_key", r"\bAIza[A-Za-z0-9_-]{35}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}"),
-    ("azure_key", r"(?i)\b(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{30,}=*)"),
-    ("stripe_key", r"\b(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
-    ("sendgrid_key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    ("twilio_key", r"\bSK[0-9a-f]{32}\b"),
-    ("telegram_token", r"\b\d{8,10}:[A-Za-z0-9_-]{35}\b"),
-    (
-        "service_token",
-        r"\b(?:hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|dop_v1_[0-9a-f]{60,}|hvs\.[A-Za-z0-9_-]{24,}|shp(?:at|ca|pa|ss)_[0-9a-f]{32}|lin_api_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|figd_[A-Za-z0-9_-]{30,})",
+    shape("private_key", &["age-secret-key-"], r"\bAGE-SECRET-KEY-1[A-Z0-9]{40,}"),
+    shape("jwt", &["eyj"], r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    shape("anthropic_key", &["sk-ant-"], r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
+    shape("openai_key", &["sk-"], r"\bsk-(?:proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    shape(
+        "github_token",
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})",
     ),
-    ("authorization", r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)"),
-    ("connection_password", r#"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@"#),
-    (
+    shape(
+        "gitlab_token",
+        &["glpat-", "gldt-", "glrt-", "glcbt-", "glptt-"],
+        r"\bgl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_-]{20,}",
+    ),
+    shape("slack_token", &["xox", "xapp-"], r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}"),
+    shape("webhook", &["hooks.slack.com"], r"https://hooks\.slack\.com/(?P<secret>services/[A-Za-z0-9/]{20,})"),
+    shape(
+        "webhook",
+        &["/api/webhooks/"],
+        r"https://(?:[a-z]+\.)?discord(?:app)?\.com/api/(?P<secret>webhooks/[0-9]+/[A-Za-z0-9_-]{20,})",
+    ),
+    shape("npm_token", &["npm_"], r"\bnpm_[A-Za-z0-9]{30,}"),
+    shape("pypi_token", &["pypi-"], r"\bpypi-[A-Za-z0-9_-]{40,}"),
+    shape("crates_io_token", &["cio"], r"\bcio[A-Za-z0-9]{32}\b"),
+    shape("docker_token", &["dckr_"], r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    shape("aws_key", &["akia", "asia", "abia", "acca"], r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
+    shape(
+        "aws_key",
+        &["aws"],
+        r#"(?i)\baws_?(?:secret|session)[a-z_]*["']?\s*[=:]\s*["']?(?P<secret>[A-Za-z0-9/+]{40,}=*)"#,
+    ),
+    shape(
+        "google_key",
+        &["aiza", "gocspx-", "ya29."],
+        r"\bAIza[A-Za-z0-9_-]{35}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}",
+    ),
+    shape(
+        "azure_key",
+        &["accountkey=", "sharedaccesskey="],
+        r"(?i)\b(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{30,}=*)",
+    ),
+    shape("stripe_key", &["k_live_", "k_test_", "whsec_"], r"\b(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
+    shape("sendgrid_key", &["sg."], r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    shape("twilio_key", &["sk"], r"\bSK[0-9a-f]{32}\b"),
+    shape("telegram_token", &[":aa"], r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+    shape(
+        "service_token",
+        &["hf_", "gsk_", "r8_", "xai-", "pplx-", "lin_api_", "ntn_", "figd_"],
+        r"\b(?:hf_|gsk_|r8_|xai-|pplx-|lin_api_|ntn_|figd_)[A-Za-z0-9_-]{30,}",
+    ),
+    shape(
+        "service_token",
+        &["dop_v1_", "hvs.", "shpat_", "shpca_", "shppa_", "shpss_"],
+        r"\b(?:dop_v1_[0-9a-f]{60,}|hvs\.[A-Za-z0-9_-]{24,}|shp(?:at|ca|pa|ss)_[0-9a-f]{32})",
+    ),
+    shape(
+        "authorization",
+        &["bearer", "authorization"],
+        r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)",
+    ),
+    shape("connection_password", &["://"], r#"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@"#),
+    shape(
         ASSIGNED,
+        &["passw", "passphrase", "pwd", "secret", "key", "token", "credential"],
         r#"(?i)\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|secret|api_?-?key|access_?-?key|auth_?-?key|token|credential)[a-z0-9_-]*["'`]?\s*(?:=>|:=|[=:])\s*["'`]?(?P<secret>[^\s"'`,;<>(){}\[\]]{6,})"#,
     ),
 ];
@@ -60,15 +109,13 @@ const SHAPES: &[(&str, &str)] = &[
 /// A value that was given a telling name.
 const ASSIGNED: &str = "password";
 
-struct Patterns {
-    any: RegexSet,
-    each: Vec<(&'static str, Regex)>,
-}
+/// Each compiled when a text first needs it.
+static PATTERNS: [OnceLock<Regex>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| Patterns {
-    any: RegexSet::new(SHAPES.iter().map(|(_, shape)| shape)).expect("the patterns are valid"),
-    each: SHAPES.iter().map(|(kind, shape)| (*kind, Regex::new(shape).expect("the patterns are valid"))).collect(),
-});
+fn compiled(shape: &Shape) -> Regex {
+    // ASCII boundaries: the Unicode ones make every text with another letter slow, and no key has any.
+    Regex::new(&shape.pattern.replace(r"\b", r"(?-u:\b)")).expect("the patterns are valid")
+}
 
 static PRIVATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?is)<private>.*?(?:</private>|\z)").expect("the pattern is valid"));
@@ -85,9 +132,14 @@ pub fn redacted(text: &str) -> std::borrow::Cow<'_, str> {
 pub fn redact(text: &str) -> (String, Vec<Redacted>) {
     let mut text = text.to_owned();
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let lower = text.to_ascii_lowercase();
     // In the order of the list: a shape that was replaced is gone for the ones after it.
-    for place in PATTERNS.any.matches(&text) {
-        let (kind, pattern) = &PATTERNS.each[place];
+    for (place, shape) in SHAPES.iter().enumerate() {
+        let Shape { kind, triggers, .. } = shape;
+        if !triggers.iter().any(|trigger| lower.contains(trigger)) {
+            continue;
+        }
+        let pattern = PATTERNS[place].get_or_init(|| compiled(shape));
         let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
             let whole = found.get(0).expect("a match has a text");
             let secret = found.name("secret").unwrap_or(whole);
@@ -224,6 +276,14 @@ mod tests {
             let (text, redacted) = redact(&format!("before {secret} after"));
             assert_eq!(text, format!("before [redacted:{kind}] after"));
             assert_eq!(redacted, [Redacted { kind, count: 1 }]);
+        }
+    }
+
+    #[test]
+    fn every_pattern_is_valid_and_every_trigger_in_lower_case() {
+        for shape in SHAPES {
+            compiled(shape);
+            assert!(!shape.triggers.is_empty() && shape.triggers.iter().all(|one| *one == one.to_ascii_lowercase()));
         }
     }
 
