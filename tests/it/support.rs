@@ -130,9 +130,9 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// Waits until `condition` holds, at most ten seconds.
+/// Waits until `condition` holds, at most half a minute.
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..1500 {
         if condition() {
             return;
         }
