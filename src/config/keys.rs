@@ -16,6 +16,10 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("MAX_MCP_OUTPUT_TOKENS", "context.max_output_tokens"),
 ];
 
+/// Variables of ours that are no settings: what a task is told about itself. A server inside a task
+/// meets them too.
+pub(super) const TOLD: &[&str] = &["CTX_RUN", "CTX_STEP", "CTX_ATTEMPT"];
+
 /// A setting that can be written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Key {

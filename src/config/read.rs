@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::expand::{expand, shield, unshield};
-use super::keys::{ALIASES, Form, Key, nearest};
+use super::keys::{ALIASES, Form, Key, TOLD, nearest};
 use super::problem::{Layer, Origin, Problem};
 use super::sources::Environment;
 use crate::base::yaml::{self, Meaning, Node, Scalar};
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             }
         }
         for name in self.environment.names_with_prefix("CTX_") {
-            if known.iter().all(|(known, _)| known != name) {
+            if !TOLD.contains(&name) && known.iter().all(|(known, _)| known != name) {
                 let problem = Problem::new(Origin::Variable(name.to_owned()), None, "no setting has this variable");
                 let own = known.iter().filter_map(|(name, _)| name.strip_prefix("CTX_"));
                 let near = nearest(name.strip_prefix("CTX_").unwrap_or(name), own);
