@@ -255,7 +255,8 @@ delegation: { max_parallel: 8, timeout_seconds: 600, retries_max: 3 }
 fn slips_in_variables_and_flags_are_reported() {
     let machine = Machine::new();
     // A server inside a task is told about its run, which is no setting.
-    let variables = [("CTX_RUN", "r"), ("CTX_CONTEXT_MAX_TOKEN", "5"), ("CTX_QQ", "1"), ("CTX_DELEGATION_MAX_PARALLEL", "lots")];
+    let variables =
+        [("CTX_RUN", "r"), ("CTX_CONTEXT_MAX_TOKEN", "5"), ("CTX_QQ", "1"), ("CTX_DELEGATION_MAX_PARALLEL", "lots")];
     let flags = ["context.max_token=3", "context", "delegation.retries_max=101", "sandbox.minimum=ful"];
     insta::assert_snapshot!(machine.texts(&machine.load_in("home/project", &variables, &flags)).join("\n"), @r#"
     environment variable CTX_DELEGATION_MAX_PARALLEL: delegation.max_parallel: expected a whole number from 1 to 1024, found "lots"
