@@ -261,7 +261,16 @@ fn cancelling_an_answered_request_does_nothing() {
 #[test]
 fn any_id_comes_back_as_it_was() {
     let mut server = Server::mcp("2025-11-25");
-    for id in [json!(0), json!(-7), json!(1.5), json!(u64::MAX), json!(""), json!("é\u{1F600}"), json!("1"), json!("x".repeat(5000))] {
+    for id in [
+        json!(0),
+        json!(-7),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("é\u{1F600}"),
+        json!("1"),
+        json!("x".repeat(5000)),
+    ] {
         server.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "ping" }));
         assert_eq!(server.next()["id"], id);
     }
