@@ -45,7 +45,7 @@ def ask(requests: list[tuple[str, dict]]) -> list[dict]:
     ]
     done = subprocess.run([BINARY, "rpc"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=120)
     expect(done.returncode == 0, "ctx rpc leaves with 0", done.stderr)
-    answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.strip("\n").split("\n"))}
     expect_equal(len(answers), len(requests), "every request is answered")
     for answer in answers.values():
         if "result" not in answer:
@@ -63,7 +63,7 @@ def listed_tools() -> str:
     ]
     sent = "".join(json.dumps(line) + "\n" for line in lines)
     done = subprocess.run([BINARY, "serve"], input=sent, capture_output=True, text=True, timeout=60)
-    return next(line for line in done.stdout.splitlines() if json.loads(line).get("id") == 2)
+    return next(line for line in done.stdout.strip("\n").split("\n") if json.loads(line).get("id") == 2)
 
 
 def main() -> None:
