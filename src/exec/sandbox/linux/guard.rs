@@ -1,20 +1,23 @@
 //! Persistence points: what the host would execute or obey later, and a task may not change.
 //!
 //! Where the task has a root of its own, each point is mounted upon itself, read-only. A point that
-//! does not exist yet gets an empty folder as a placeholder, whatever it would be otherwise: git
-//! does not see empty folders, and no program reads settings from one. Placeholders are shared
-//! between runs by a lock, and the last run removes them.
+//! does not exist yet gets a placeholder: the name of a socket that nobody serves, whatever it would
+//! be otherwise. Git does not see sockets, nobody can read settings from one, and unlike a folder
+//! (3 ms on ext4) it costs nothing to remove. Runs share the placeholders of a workspace by a lock
+//! on it, and the last run removes them.
 //!
 //! After the run, what Git would execute and the task made nevertheless (in a new or nested
 //! repository, or where mounts were not possible) is disarmed: see `disarm`.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknod, utimensat};
+use nix::sys::time::TimeSpec;
 
 /// Where programs look for settings and for things to execute, below a workspace.
 pub(super) const POINTS: [&str; 11] = [
@@ -61,10 +64,17 @@ pub(super) struct Guard {
 #[derive(Debug, Default)]
 pub(super) struct Guards {
     pub list: Vec<Guard>,
-    placeholders: Vec<(PathBuf, Flock<fs::File>)>,
+    shares: Vec<Share>,
 }
 
-/// The modification time that marks an empty folder as a placeholder of ours, also after a crash.
+/// Our share in the placeholders of a workspace.
+#[derive(Debug)]
+struct Share {
+    workspace: Flock<fs::File>,
+    placeholders: Vec<PathBuf>,
+}
+
+/// The modification time that marks a placeholder as ours, also after a crash.
 const MARK: Duration = Duration::from_secs(86_400 + 42);
 
 impl Guards {
@@ -72,17 +82,18 @@ impl Guards {
     pub(super) fn prepare(writable: &[PathBuf]) -> io::Result<Self> {
         let mut guards = Self::default();
         for root in writable.iter().filter(|root| root.is_dir()) {
+            guards.shares.extend(share(root)?);
             for point in POINTS {
-                again(|| guards.point(&root.join(point)))?;
+                guards.point(&root.join(point))?;
             }
             for point in SHELL_POINTS.map(|point| root.join(point)) {
                 if point.symlink_metadata().is_ok() {
-                    again(|| guards.point(&point))?;
+                    guards.point(&point)?;
                 }
             }
             if root.join(".git").symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
                 for point in OF_REPOSITORY {
-                    again(|| guards.within_repository(&root.join(point)))?;
+                    guards.within_repository(&root.join(point))?;
                 }
             }
         }
@@ -101,12 +112,7 @@ impl Guards {
                 }
             }
             Ok(metadata) if is_repository && metadata.is_dir() => self.push(path, Kind::Pinned),
-            Ok(metadata) => {
-                if metadata.is_dir() {
-                    self.adopt(path)?;
-                }
-                self.push(path, Kind::ReadOnly);
-            }
+            Ok(_) => self.keep(path),
             // A repository may be made in the workspace; it is looked at afterwards.
             Err(_) if is_repository => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(path)?,
@@ -117,13 +123,8 @@ impl Guards {
 
     fn within_repository(&mut self, path: &Path) -> io::Result<()> {
         match path.symlink_metadata() {
-            Ok(metadata) => {
-                if metadata.is_dir() {
-                    self.adopt(path)?;
-                }
-                self.push(path, Kind::ReadOnly);
-            }
-            // An empty `config` folder would break git; without `config` there is no repository.
+            Ok(_) => self.keep(path),
+            // A `config` that cannot be read would break git; without `config` there is no repository.
             Err(_) if path.ends_with("hooks") || path.ends_with("modules") => self.make(path)?,
             Err(_) => {}
         }
@@ -134,10 +135,27 @@ impl Guards {
         self.list.push(Guard { path: path.to_path_buf(), kind, optional: false });
     }
 
-    /// Makes a placeholder and shares in it.
+    /// Protects what is there, which may be a placeholder of another run.
+    fn keep(&mut self, path: &Path) {
+        if let Some(share) = self.shares.last_mut().filter(|_| may_be_placeholder(path)) {
+            share.placeholders.push(path.to_path_buf());
+        }
+        self.push(path, Kind::ReadOnly);
+    }
+
+    /// Makes a placeholder.
     fn make(&mut self, path: &Path) -> io::Result<()> {
-        match fs::create_dir(path) {
-            Ok(()) => {}
+        // Our own data may have to be made below `.claude` at any moment, so that one is a folder.
+        let made = if path.file_name().is_some_and(|name| name == ".claude") {
+            fs::create_dir(path)
+        } else {
+            mknod(path, SFlag::S_IFSOCK, Mode::from_bits_truncate(0o444), 0).map_err(io::Error::from)
+        };
+        match made {
+            Ok(()) => {
+                let mark = TimeSpec::from_duration(MARK);
+                utimensat(nix::fcntl::AT_FDCWD, path, &mark, &mark, UtimensatFlags::NoFollowSymlink)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             // Then the task cannot make it either.
             Err(error)
@@ -147,63 +165,47 @@ impl Guards {
             }
             Err(error) => return Err(error),
         }
-        fs::File::open(path)?.set_modified(SystemTime::UNIX_EPOCH + MARK)?;
-        self.adopt(path)?;
-        self.push(path, Kind::ReadOnly);
+        self.keep(path);
         Ok(())
     }
 
-    /// Shares in a folder that may be a placeholder: while anybody holds it, nobody removes it. An
-    /// empty folder without the mark may be one that is just being made.
-    fn adopt(&mut self, path: &Path) -> io::Result<()> {
-        if !is_empty(path) {
-            return Ok(());
-        }
-        let folder = fs::File::open(path)?;
-        let held = Flock::lock(folder, FlockArg::LockSharedNonblock).map_err(|(_, error)| error)?;
-        let still = path
-            .symlink_metadata()
-            .is_ok_and(|now| held.metadata().is_ok_and(|ours| (now.ino(), now.dev()) == (ours.ino(), ours.dev())));
-        if still {
-            self.placeholders.push((path.to_path_buf(), held));
-            return Ok(());
-        }
-        // The last holder removed it between our look and our lock.
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// Removes the placeholders that nobody else holds and nobody filled.
+    /// Removes the placeholders of the workspaces that no other run is in.
     pub(super) fn remove_placeholders(&mut self) {
-        for (path, held) in self.placeholders.drain(..).rev() {
+        for share in self.shares.drain(..) {
             // An exclusive lock in place of the shared one: refused while another run shares.
-            if held.relock(FlockArg::LockExclusiveNonblock).is_ok() && is_placeholder(&path) {
-                let _kept = fs::remove_dir(&path);
+            if share.workspace.relock(FlockArg::LockExclusiveNonblock).is_err() {
+                continue;
+            }
+            for path in share.placeholders.iter().rev().filter(|path| is_placeholder(path)) {
+                let _kept = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
             }
         }
     }
 }
 
-/// Whether this is an empty folder with our mark.
+/// Takes a share in a workspace. The last run holds it alone for the moment in which it removes the
+/// placeholders; whoever holds it alone for longer is not one of ours, and then nothing is removed.
+fn share(root: &Path) -> io::Result<Option<Share>> {
+    for _ in 0..200 {
+        match Flock::lock(fs::File::open(root)?, FlockArg::LockSharedNonblock) {
+            Ok(workspace) => return Ok(Some(Share { workspace, placeholders: Vec::new() })),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => std::thread::sleep(Duration::from_millis(1)),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether this is a placeholder.
 fn is_placeholder(path: &Path) -> bool {
-    let marked = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_dir() && metadata.mtime() == MARK.as_secs().cast_signed());
-    marked && is_empty(path)
+    let marked = path.symlink_metadata().is_ok_and(|metadata| metadata.mtime() == MARK.as_secs().cast_signed());
+    marked && may_be_placeholder(path)
 }
 
-fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
-}
-
-/// Repeats a step that met a placeholder in the moment of its removal.
-fn again(mut step: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    for _ in 0..50 {
-        match step() {
-            Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::NotFound].contains(&error.kind()) => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            result => return result,
-        }
-    }
-    step()
+/// Whether this is a socket or an empty folder: a placeholder, or one that is just being made and
+/// has no mark yet.
+fn may_be_placeholder(path: &Path) -> bool {
+    let Ok(metadata) = path.symlink_metadata() else { return false };
+    let empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    metadata.file_type().is_socket() || (metadata.is_dir() && empty())
 }
