@@ -22,6 +22,9 @@ pub(super) struct Merge {
     pairs: Vec<u64>,
     /// A bit per byte of the pretoken: whether a token may still end there.
     open: Vec<u64>,
+    /// How often a token was tried, for the test that this grows with the text and not faster.
+    #[cfg(test)]
+    tried: usize,
 }
 
 /// A token of a pretoken.
@@ -43,7 +46,13 @@ impl Merge {
     /// Returns the working memory for texts of about `len` bytes.
     pub(super) fn new(len: usize) -> Self {
         let pairs = (len / BYTES_PER_PAIR).checked_ilog2().map_or(1, |log| 1 << log).clamp(64, PAIRS_MAX);
-        Self { tokens: Vec::new(), pairs: vec![0; pairs], open: Vec::new() }
+        Self {
+            tokens: Vec::new(),
+            pairs: vec![0; pairs],
+            open: Vec::new(),
+            #[cfg(test)]
+            tried: 0,
+        }
     }
 
     /// Returns the tokens of the pretoken `text[start..end]`, which is not empty.
@@ -54,6 +63,10 @@ impl Merge {
         let mut at = start;
         let mut token = Token { rank: vocab.longest(text, at, end), is_longest: true };
         loop {
+            #[cfg(test)]
+            {
+                self.tried += 1;
+            }
             let len = vocab.len(token.rank);
             let stop = at + len;
             let fits = self.is_open(stop - start)
@@ -94,5 +107,41 @@ impl Merge {
 
     fn is_open(&self, offset: usize) -> bool {
         self.open[offset / 64] >> (offset % 64) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::vocab::{CL100K, O200K};
+    use super::*;
+
+    /// Asserts that a pretoken four times as long takes about four times the work.
+    #[track_caller]
+    fn check(name: &str, text: &str) {
+        for vocab in [&CL100K, &O200K] {
+            let tried = |text: &str| {
+                let mut merge = Merge::new(text.len());
+                merge.run(vocab, text.as_bytes(), 0, text.len());
+                merge.tried
+            };
+            let (once, more) = (tried(text), tried(&text.repeat(4)));
+            assert!(once <= 20 * text.len(), "{name}: {once} tries for {} bytes", text.len());
+            assert!(more <= 5 * once + 1000, "{name}: {once} tries, then {more}");
+        }
+    }
+
+    #[test]
+    fn work_grows_with_the_length_of_the_pretoken() {
+        let mut state = 1_u32;
+        let letters: String = (0..1 << 14)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                char::from(b'a' + (state >> 24) as u8 % 26)
+            })
+            .collect();
+        check("random letters", &letters);
+        for part in [" ", "a", "ab", "/", "=-", "\0", "\u{301}", "\u{4e2d}\u{6587}", "👨‍👩‍👧‍👦"] {
+            check(part, &part.repeat((1 << 14) / part.len()));
+        }
     }
 }

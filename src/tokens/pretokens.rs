@@ -266,3 +266,65 @@ pub(super) fn is_boundary(text: &str, at: usize) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Split = fn(&[u8], usize) -> usize;
+
+    fn pieces(split: Split, text: &str) -> Vec<&str> {
+        let (mut at, mut pieces) = (0, Vec::new());
+        while at < text.len() {
+            let end = split(text.as_bytes(), at);
+            pieces.push(&text[at..end]);
+            at = end;
+        }
+        pieces
+    }
+
+    #[track_caller]
+    fn check(split: Split, expected: &[&str]) {
+        assert_eq!(pieces(split, &expected.concat()), expected);
+    }
+
+    #[test]
+    fn words_numbers_signs_and_space_are_split_as_the_patterns_say() {
+        check(o200k, &["get", "User", "(x", "123", "4", ")", " {\n", "   ", " it's", ";\n/\n", " \n", "  "]);
+        check(cl100k, &["getUser", "(x", "123", "4", ")", " {\n", "   ", " it", "'s", ";\n", "/\n", " \n", "  "]);
+        // The first alternative gives back all after the last letter that can end a word.
+        check(o200k, &["ʰ", "AB"]);
+        check(o200k, &["ʰABc"]);
+        // The long s is an s to a pattern that ignores case.
+        check(o200k, &["it'ſ", "x"]);
+        check(cl100k, &["it", "'ſ", "x"]);
+    }
+
+    #[test]
+    fn a_sure_boundary_is_the_start_of_a_pretoken_whatever_surrounds_it() {
+        const PARTS: [&str; 24] = [
+            "a", "B", "ab", "ʰ", "中", "é", "\u{301}", "1", "٣", "'", "'s", "/", "!", "-", "👍", " ", "  ", "\t", "\n",
+            "\r\n", "\u{a0}", "\u{2028}", "_", "'ll",
+        ];
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            PARTS[(state >> 16) as usize % PARTS.len()]
+        };
+        let mut sure = 0;
+        for _ in 0..20_000 {
+            let text: String = (0..8).map(|_| next()).collect();
+            for split in [o200k as Split, cl100k] {
+                let mut starts = vec![0];
+                for piece in pieces(split, &text) {
+                    starts.push(starts[starts.len() - 1] + piece.len());
+                }
+                for (at, _) in text.char_indices().filter(|(at, _)| is_boundary(&text, *at)) {
+                    assert!(starts.contains(&at), "{at} of {text:?}");
+                    sure += 1;
+                }
+            }
+        }
+        assert!(sure > 100_000, "the rule finds boundaries");
+    }
+}
