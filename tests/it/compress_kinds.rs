@@ -1,0 +1,81 @@
+//! What is kept of each kind of text, on small inputs of our own making; and originals in a store.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::Path;
+
+use context_engine::base::Handle;
+use context_engine::compress::original::{OriginalError, What, keep, retrieve};
+use context_engine::compress::{Kind, Request, detect, fit};
+use context_engine::store::InMemoryStore;
+use context_engine::tokens::{Budget, Measure};
+
+fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compress").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Fits a fixture, detected as `kind`, and asserts what must be in it.
+fn check(name: &str, kind: Kind, query: Option<&str>, max_tokens: usize, kept: &[&str]) {
+    let text = fixture(name);
+    assert_eq!(detect(&text).kind, kind, "{name}");
+    let request = Request { query, ..Request::new(&text, Some(max_tokens), Measure::default()) };
+    let fitted = fit(&request).expect("fits");
+    assert!(fitted.tokens_after <= max_tokens && 2 * fitted.tokens_before > 3 * max_tokens, "{name}: {fitted:?}");
+    for part in kept {
+        assert!(fitted.text.contains(part), "{name}: {part:?} is missing in\n{}", fitted.text);
+    }
+}
+
+#[test]
+fn what_matters_is_kept() {
+    check("log/requests.log", Kind::Log, None, 200, &["INFO", "WARN queue", "ERROR worker 3 lost its lease on run_93af81"]);
+    check("log/requests.log", Kind::Log, Some("what about 1042"), 200, &["request 1042 served"]);
+    let failure = ["cart::tests::rounds_down", "panicked at src/cart.rs:141:9", "left: 100", "82 passed; 1 failed"];
+    check("test/cargo.txt", Kind::Test, None, 220, &failure);
+    check("json/order.json", Kind::Json, Some("order.hold.reason"), 150, &["\"reason\":\"card declined\"", "items cut, lines "]);
+    check("code/cart.rs", Kind::Code, None, 250, &["pub struct Cart", "pub fn shelf_0(&self) -> u32 {", "fn shelf_5", "/* "]);
+    check("diff/change.diff", Kind::Diff, None, 120, &["a/src/cart.rs", "-        total\n", "+        total.min(LIMIT)"]);
+    check("search/grep.txt", Kind::Search, Some("total"), 250, &["src/cart.rs", "12:    pub fn total", "src/room_0/file_0.rs"]);
+    check("markdown/guide.md", Kind::Markdown, Some("step 7"), 150, &["## Part 7", "First do step 7"]);
+    check("dialog/chat.txt", Kind::Dialog, Some("where is the key?"), 120, &["Ann: The key is under the blue flowerpot."]);
+    check("table/stock.csv", Kind::Table, Some("article 41"), 200, &["article,shelf,count,colour", "article 41,"]);
+    check("html/page.html", Kind::Html, Some("article 31"), 200, &["article 31"]);
+    check("prose/story.txt", Kind::Prose, Some("what did the flood do?"), 120, &["washed away by the great flood"]);
+}
+
+#[test]
+fn lossless_forms_are_shorter_and_cut_nothing() {
+    for name in ["search/grep.txt", "json/order.json"] {
+        let text = fixture(name);
+        let fitted = fit(&Request::new(&text, None, Measure::default())).expect("fits");
+        assert!(fitted.tokens_after < fitted.tokens_before && fitted.cuts.is_empty(), "{name}: {fitted:?}");
+    }
+}
+
+fn redact(text: &str) -> Cow<'_, str> {
+    Cow::Owned(text.replace("hunter2", "[redacted]"))
+}
+
+#[tokio::test]
+async fn an_original_is_kept_once_and_given_back() {
+    let store = InMemoryStore::default();
+    let now = "2026-03-01T12:00:00Z".parse().expect("a time");
+    let budget = Budget { tokens: 100, measure: Measure::default() };
+    let content = b"first\r\nsecond \xff\nthird\n".to_vec();
+    let kept = keep(&store, content.clone(), Some("a file".to_owned()), now, None).await.expect("kept");
+    let again = keep(&store, content, None, now, None).await.expect("kept");
+    assert_eq!(kept.handle, again.handle);
+    let what = What::Lines { from: 1, to: 2, skip_bytes: 0 };
+    let got = retrieve(&store, &kept.handle, &what, budget).await.expect("retrieved");
+    assert_eq!(got.text, "first\r\nsecond \u{fffd}\n");
+
+    let kept = keep(&store, b"password hunter2".to_vec(), None, now, Some(&redact)).await.expect("kept");
+    assert!(kept.redacted);
+    let got = retrieve(&store, &kept.handle, &What::All, budget).await.expect("retrieved");
+    assert_eq!((got.text.as_str(), kept.text.as_str()), ("password [redacted]", "password [redacted]"));
+
+    let unknown: Handle = "ctx:00000000".parse().expect("a handle");
+    let error = retrieve(&store, &unknown, &What::All, budget).await.expect_err("nothing is kept under it");
+    assert!(matches!(error, OriginalError::Unknown(_)), "{error}");
+}
