@@ -29,16 +29,52 @@ fn check(name: &str, kind: Kind, query: Option<&str>, max_tokens: usize, kept: &
 
 #[test]
 fn what_matters_is_kept() {
-    check("log/requests.log", Kind::Log, None, 200, &["INFO", "WARN queue", "ERROR worker 3 lost its lease on run_93af81"]);
+    check(
+        "log/requests.log",
+        Kind::Log,
+        None,
+        200,
+        &["INFO", "WARN queue", "ERROR worker 3 lost its lease on run_93af81"],
+    );
     check("log/requests.log", Kind::Log, Some("what about 1042"), 200, &["request 1042 served"]);
     let failure = ["cart::tests::rounds_down", "panicked at src/cart.rs:141:9", "left: 100", "82 passed; 1 failed"];
     check("test/cargo.txt", Kind::Test, None, 220, &failure);
-    check("json/order.json", Kind::Json, Some("order.hold.reason"), 150, &["\"reason\":\"card declined\"", "items cut, lines "]);
-    check("code/cart.rs", Kind::Code, None, 250, &["pub struct Cart", "pub fn shelf_0(&self) -> u32 {", "fn shelf_5", "/* "]);
-    check("diff/change.diff", Kind::Diff, None, 120, &["a/src/cart.rs", "-        total\n", "+        total.min(LIMIT)"]);
-    check("search/grep.txt", Kind::Search, Some("total"), 250, &["src/cart.rs", "12:    pub fn total", "src/room_0/file_0.rs"]);
+    check(
+        "json/order.json",
+        Kind::Json,
+        Some("order.hold.reason"),
+        150,
+        &["\"reason\":\"card declined\"", "items cut, lines "],
+    );
+    check(
+        "code/cart.rs",
+        Kind::Code,
+        None,
+        250,
+        &["pub struct Cart", "pub fn shelf_0(&self) -> u32 {", "fn shelf_5", "/* "],
+    );
+    check(
+        "diff/change.diff",
+        Kind::Diff,
+        None,
+        120,
+        &["a/src/cart.rs", "-        total\n", "+        total.min(LIMIT)"],
+    );
+    check(
+        "search/grep.txt",
+        Kind::Search,
+        Some("total"),
+        250,
+        &["src/cart.rs", "12:    pub fn total", "src/room_0/file_0.rs"],
+    );
     check("markdown/guide.md", Kind::Markdown, Some("step 7"), 150, &["## Part 7", "First do step 7"]);
-    check("dialog/chat.txt", Kind::Dialog, Some("where is the key?"), 120, &["Ann: The key is under the blue flowerpot."]);
+    check(
+        "dialog/chat.txt",
+        Kind::Dialog,
+        Some("where is the key?"),
+        120,
+        &["Ann: The key is under the blue flowerpot."],
+    );
     check("table/stock.csv", Kind::Table, Some("article 41"), 200, &["article,shelf,count,colour", "article 41,"]);
     check("html/page.html", Kind::Html, Some("article 31"), 200, &["article 31"]);
     check("prose/story.txt", Kind::Prose, Some("what did the flood do?"), 120, &["washed away by the great flood"]);
