@@ -17,10 +17,14 @@ pub fn full<T: JsonSchema>(contract: Contract) -> Value {
         settings.meta_schema = None;
         settings.contract = contract;
     });
+    let read = matches!(settings.contract, Contract::Deserialize);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     walk(&mut schema, &mut |map| {
         map.remove("format");
-        drop_null(map);
+        // What is written may be null, and clients check it.
+        if read {
+            drop_null(map);
+        }
     });
     schema
 }

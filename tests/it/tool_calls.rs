@@ -64,10 +64,13 @@ impl Project {
         });
         match result {
             Ok(answer) => {
-                let validator = jsonschema::validator_for(&tools::schemas(tool).output).expect("a schema");
-                let wrong: Vec<String> =
-                    validator.iter_errors(&answer.structured).map(|error| error.to_string()).collect();
-                prop_assert!(wrong.is_empty(), "{}: {wrong:?} in {} for {shown}", tool.name(), answer.structured);
+                let schemas = tools::schemas(tool);
+                for schema in [&schemas.output, &schemas.listed_output] {
+                    let validator = jsonschema::validator_for(schema).expect("a schema");
+                    let errors = validator.iter_errors(&answer.structured);
+                    let wrong: Vec<String> = errors.map(|error| error.to_string()).collect();
+                    prop_assert!(wrong.is_empty(), "{}: {wrong:?} in {} for {shown}", tool.name(), answer.structured);
+                }
                 prop_assert!(answer.text.is_empty() || !answer.structured.is_null(), "{}", tool.name());
             }
             Err(error) => {
