@@ -176,10 +176,10 @@ impl Selection<'_> {
             return false;
         }
         let mut gone = vec![index];
-        for later in index + 1..pieces.len() {
-            match pieces[later].needs {
+        for (later, piece) in pieces.iter().enumerate().skip(index + 1) {
+            match piece.needs {
                 Some(needed) if gone.binary_search(&needed).is_ok() => {
-                    if pieces[later].mandatory {
+                    if piece.mandatory {
                         return false;
                     }
                     gone.push(later);

@@ -194,7 +194,7 @@ fn has_place(line: &str) -> bool {
     }
     let mut rest = line;
     while let Some(at) = rest.find(':') {
-        let after = rest[at + 1..].as_bytes().first().is_some_and(u8::is_ascii_digit);
+        let after = rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
         let word = rest[..at].rsplit(|c: char| c.is_whitespace() || "(\"'[".contains(c)).next().unwrap_or("");
         let extension = word.rsplit_once('.').map_or("", |(_, extension)| extension);
         let is_name =

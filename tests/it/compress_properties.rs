@@ -95,7 +95,7 @@ fn any_text() -> impl Strategy<Value = String> {
 /// but by cutting.
 fn any_plain_lines() -> impl Strategy<Value = String> {
     (any_text(), 0..3_usize).prop_map(|(text, code)| {
-        let plain = text.replace('\u{1b}', "").replace('\r', "");
+        let plain = text.replace(['\u{1b}', '\r'], "");
         let mut lines: Vec<String> = plain.lines().map(|line| line.trim_end().to_owned()).collect();
         for (index, line) in lines.iter_mut().enumerate().filter(|(index, _)| index % 2 == 0) {
             line.push_str(&format!("x{index}"));

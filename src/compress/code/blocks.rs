@@ -166,8 +166,7 @@ impl Cutter<'_> {
         }
         let mut next = self.indented_body(at, head, end).map_or(head, |body| body.end);
         // `else` and its like go with what they follow.
-        loop {
-            let Some(line) = (next..end).find(|line| !self.lines[*line].is_blank(self.text)) else { break };
+        while let Some(line) = (next..end).find(|line| !self.lines[*line].is_blank(self.text)) {
             let first = self.text[self.lines[line].span.clone()].trim_start();
             let goes_on = ["else", "elif ", "except", "finally"].iter().any(|word| first.starts_with(word));
             if !goes_on || self.lines[line].indent != self.lines[at].indent {

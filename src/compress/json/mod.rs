@@ -49,7 +49,7 @@ impl Compressor for Json {
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let Some(document) = Document::parse(text) else { return prose::draft(text, query) };
-        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, document, query))
+        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query))
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {

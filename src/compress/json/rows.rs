@@ -147,11 +147,11 @@ impl<'a> Rows<'a> {
         if columns.is_empty() || filled * 10 < rows.len() * columns.len() * 6 {
             return None;
         }
-        Some(Self::hoist(columns, rows))
+        Some(Self::hoist(&columns, rows))
     }
 
     /// Takes out the columns that hold the same value in every row.
-    fn hoist(columns: Vec<&'a str>, mut rows: Vec<(Vec<Option<&'a str>>, usize)>) -> Self {
+    fn hoist(columns: &[&'a str], mut rows: Vec<(Vec<Option<&'a str>>, usize)>) -> Self {
         let first = rows[0].0.clone();
         let constant: HashSet<usize> = (0..columns.len())
             .filter(|column| first[*column].is_some() && rows.iter().all(|(cells, _)| cells[*column] == first[*column]))

@@ -38,9 +38,9 @@ enum Part {
     /// The brackets around other pieces.
     Container { is_object: bool },
     /// The beginning of a long string.
-    TextStart,
+    Beginning,
     /// A further part of a long string; the last one ends with the quote.
-    TextPart,
+    Continuation,
 }
 
 /// A document as pieces.
@@ -54,10 +54,10 @@ struct Tree {
 }
 
 /// Cuts a document into leaves.
-pub(super) fn draft<'a>(text: &'a str, document: Document, query: Option<&Query>) -> Draft<'a> {
+pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>) -> Draft<'a> {
     let mut builder = Builder {
         text,
-        document: &document,
+        document,
         pieces: Vec::new(),
         paths: Vec::new(),
         tree: Tree { parts: Vec::new(), next: Vec::new(), keys: Vec::new(), is_lines: document.is_lines },
@@ -108,7 +108,7 @@ impl<'a> Builder<'a, '_> {
             self.tree.next[number] = self.pieces.len();
             self.pieces[number].end = self.lines_of(node.span.clone()).end;
         } else if node.shape == Shape::Text && value.len() > 2 * STRING_PART {
-            self.long_string(begin, node.span.clone(), &prefix, parent, key, &path);
+            self.long_string(begin, &node.span, &prefix, parent, key.as_ref(), &path);
         } else {
             let written = if is_container { without_blanks(value) } else { value.to_owned() };
             self.push(
@@ -142,10 +142,10 @@ impl<'a> Builder<'a, '_> {
     fn long_string(
         &mut self,
         begin: usize,
-        span: Range<usize>,
+        span: &Range<usize>,
         prefix: &str,
         parent: Option<usize>,
-        key: Option<String>,
+        key: Option<&String>,
         path: &str,
     ) {
         let first = self.pieces.len();
@@ -155,17 +155,17 @@ impl<'a> Builder<'a, '_> {
             if start == span.start {
                 let text = format!("{prefix}{part}");
                 self.push(
-                    Part::TextStart,
+                    Part::Beginning,
                     self.lines_of(begin..end),
                     text,
                     "…\",",
                     parent,
-                    key.clone(),
+                    key.cloned(),
                     path.to_owned(),
                 );
             } else {
                 let before = self.pieces.len() - 1;
-                self.push(Part::TextPart, self.lines_of(start..end), part, "", Some(before), None, path.to_owned());
+                self.push(Part::Continuation, self.lines_of(start..end), part, "", Some(before), None, path.to_owned());
             }
             start = end;
         }
@@ -236,8 +236,8 @@ fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree, paths: &[String], query: Opt
         *times += 1;
         let mut worth = match tree.parts[index] {
             Part::Container { .. } => -1.0,
-            Part::TextPart => 0.5,
-            Part::TextStart => 4.0,
+            Part::Continuation => 0.5,
+            Part::Beginning => 4.0,
             Part::Leaf => {
                 let dull = matches!(value, "null" | "true" | "false" | "\"\"" | "[]" | "{}") || value.contains("://");
                 let base = if dull {
@@ -287,7 +287,7 @@ impl Tree {
         out.push_str(&kept.pieces[index].text);
         let inner = index + 1..self.next[index];
         match self.parts[index] {
-            Part::Leaf | Part::TextPart => {}
+            Part::Leaf | Part::Continuation => {}
             Part::Container { is_object: true } => {
                 self.members(index, kept, marks, out);
                 out.push('}');
@@ -296,7 +296,7 @@ impl Tree {
                 self.elements(inner, ",", kept, marks, out);
                 out.push(']');
             }
-            Part::TextStart => {
+            Part::Beginning => {
                 let there = kept.kept[inner.clone()].iter().take_while(|kept| **kept).count();
                 kept.pieces[inner.start..inner.start + there].iter().for_each(|piece| out.push_str(&piece.text));
                 if inner.start + there < inner.end {
