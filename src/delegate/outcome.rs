@@ -22,6 +22,10 @@ pub struct Outcome {
     /// What the agent changed, where it worked apart from the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<Handle>,
+    /// What the caller should know besides: wishes of the agent file that its runner cannot fulfil,
+    /// warnings of the runner, files that the host may execute later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What it used.
     pub usage: Usage,
     /// The boundary that held.

@@ -136,7 +136,7 @@ async fn in_tree(attempt: &Attempt<'_>, tree: &Tree, watch: &Watch) -> Result<Ou
     let running = parts.executor.run(prepared.launch, &policy, attempt.cancel.clone(), Some(sender));
     let (exit, ()) = tokio::join!(running, count(outputs, watch));
     let exit = exit.map_err(|error| Failure::before_start(explain(&error)))?;
-    answer(attempt, runner, packet, exit, measure, &policy).await
+    answer(attempt, runner, packet, exit, measure, &policy, prepared.notes).await
 }
 
 /// What the process may do: the preset of its kind, narrowed or widened by the user's settings. An
@@ -183,9 +183,12 @@ async fn answer(
     exit: Exit,
     measure: Measure,
     policy: &Policy,
+    mut notes: Vec<String>,
 ) -> Result<Outcome, Failure> {
     let Attempt { parts, step, .. } = *attempt;
     let reply = runner.parse(&exit);
+    notes.extend(reply.notes.iter().cloned());
+    notes.extend(exit.touched.iter().map(|path| format!("the task touched {}, which this system may obey later", path.display())));
     let exit_code = match exit.ended {
         Ended::Exited(code) => Some(code),
         _ => None,
@@ -205,6 +208,7 @@ async fn answer(
         result_tokens: fitted.tokens,
         handle: fitted.handle,
         diff: None,
+        notes,
         usage: usage(&reply, exit.wall),
         sandbox: Some(exit.sandbox.clone()),
         packet: PacketSummary { ..packet.summary },

@@ -21,6 +21,10 @@ pub struct Params {
     handle: Handle,
     /// Such as 120-340
     lines: Option<String>,
+    #[schemars(range(min = 1))]
+    from_line: Option<usize>,
+    #[schemars(range(min = 1))]
+    to_line: Option<usize>,
     regex: Option<String>,
     query: Option<String>,
     #[schemars(range(min = 1))]
@@ -64,17 +68,20 @@ impl TypedTool for ContextRetrieve {
 
     async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
         call.services.stores()?;
-        let given = [params.lines.is_some(), params.regex.is_some(), params.query.is_some()];
+        let by_line = params.from_line.is_some() || params.to_line.is_some();
+        let given = [params.lines.is_some(), by_line, params.regex.is_some(), params.query.is_some()];
         if given.into_iter().filter(|given| *given).count() > 1 {
-            return Err(
-                ToolError::invalid("/lines, /regex and /query exclude each other").with_hint("send one of them")
-            );
+            return Err(ToolError::invalid("/lines, /from_line with /to_line, /regex and /query exclude each other")
+                .with_hint("send one of them"));
         }
         let skip_bytes = params.skip_bytes.unwrap_or(0);
         let mut end = None;
-        let what = match (params.lines, params.regex, params.query) {
-            (Some(lines), ..) => {
-                let (from, to) = range(&lines)?;
+        let lines = match params.lines {
+            Some(lines) => Some(range(&lines)?),
+            None => by_line.then(|| (params.from_line.unwrap_or(1), params.to_line.unwrap_or(usize::MAX))),
+        };
+        let what = match (lines, params.regex, params.query) {
+            (Some((from, to)), ..) => {
                 end = Some(to);
                 What::Lines { from, to, skip_bytes }
             }

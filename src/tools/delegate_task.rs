@@ -81,25 +81,24 @@ pub struct Output {
     /// Its state.
     status: RunState,
     /// The exit code of the agent's process.
-    #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
     /// What the agent answered, within `result_tokens`.
     result: String,
     /// The tokens of `result`.
     result_tokens: usize,
     /// The whole answer, where `result` is a part of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     handle: Option<Handle>,
     /// What the agent changed in its worktree or copy.
-    #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<Handle>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What the caller should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// What it used.
     usage: Usage,
     /// The boundary that held.
-    #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Option<Report>,
     /// What the agent was given.
     packet: PacketSummary,
@@ -150,6 +149,7 @@ impl TypedTool for DelegateTask {
             handle: outcome.handle,
             diff: outcome.diff,
             error,
+            notes: outcome.notes,
             usage: outcome.usage,
             sandbox: outcome.sandbox,
             packet: outcome.packet,
@@ -164,6 +164,7 @@ impl TypedTool for DelegateTask {
         if let Some(error) = &output.error {
             lines.push(format!("error: {error}"));
         }
+        lines.extend(output.notes.iter().map(|note| format!("note: {note}")));
         lines.push(run_view::status_line(
             output.run_id.as_str(),
             output.status,

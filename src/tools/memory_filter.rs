@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ErrorKind, ToolError, time};
 use crate::base::MemoryId;
@@ -13,8 +13,8 @@ use crate::store::{Memory, MemoryFilter, MemoryKind, Scope};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    pub(super) scopes: Option<Vec<Scope>>,
-    pub(super) kinds: Option<Vec<MemoryKind>>,
+    pub(super) scope: Option<Scope>,
+    pub(super) kind: Option<MemoryKind>,
     /// All of them
     pub(super) tags: Option<Vec<String>>,
     pub(super) actor: Option<String>,
@@ -31,8 +31,8 @@ impl Filter {
     /// Returns the filter in plain types; `pointer` is where it stands in the input.
     pub fn into_filter(self, pointer: &str) -> Result<MemoryFilter, ToolError> {
         Ok(MemoryFilter {
-            scopes: self.scopes.unwrap_or_default(),
-            kinds: self.kinds.unwrap_or_default(),
+            scopes: self.scope.into_iter().collect(),
+            kinds: self.kind.into_iter().collect(),
             tags: self.tags.unwrap_or_default(),
             actor: self.actor,
             session_id: self.session_id,
@@ -60,7 +60,6 @@ pub struct MemoryOutput {
     /// What it is about.
     pub kind: MemoryKind,
     /// Who said or did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// The agent it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,16 +67,13 @@ pub struct MemoryOutput {
     /// When it happened, RFC 3339.
     pub occurred_at: String,
     /// The session it comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// Where it comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Its tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Whatever was stored with it.
-    #[serde(skip_serializing_if = "is_empty_object")]
     pub metadata: Value,
     /// Whether it is pinned.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -91,10 +87,6 @@ pub struct MemoryOutput {
     /// The parts of its score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<Value>,
-}
-
-fn is_empty_object(value: &Value) -> bool {
-    value.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
 impl From<&Memory> for MemoryOutput {
@@ -112,7 +104,7 @@ impl From<&Memory> for MemoryOutput {
             session_id: content.session_id.clone(),
             source: content.source.clone(),
             tags: content.tags.clone(),
-            metadata: serde_json::from_str(&content.metadata).unwrap_or_default(),
+            metadata: serde_json::from_str(&content.metadata).unwrap_or_else(|_| Value::Object(Map::new())),
             pinned: content.pinned,
             superseded_by: memory.superseded_by.clone(),
             neighbour_of: None,

@@ -28,8 +28,8 @@ pub struct Params {
     #[schemars(range(min = 1))]
     max_tokens: Option<usize>,
     offset: Option<usize>,
-    scopes: Option<Vec<Scope>>,
-    kinds: Option<Vec<MemoryKind>>,
+    scope: Option<Scope>,
+    kind: Option<MemoryKind>,
     /// All of them
     tags: Option<Vec<String>>,
     actor: Option<String>,
@@ -78,8 +78,8 @@ impl TypedTool for MemoryRecall {
         let explain = params.explain.unwrap_or(false);
         let budget = Budget { tokens: call.result_tokens(params.max_tokens), measure: call.services.default_measure() };
         let filter = Filter {
-            scopes: params.scopes,
-            kinds: params.kinds,
+            scope: params.scope,
+            kind: params.kind,
             tags: params.tags,
             actor: params.actor,
             session_id: params.session_id,

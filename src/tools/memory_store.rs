@@ -56,8 +56,7 @@ pub struct Output {
 /// What became of one.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Stored {
-    /// Its id; of the older one for a duplicate.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Its id; of the older one for a duplicate; null when it was rejected.
     id: Option<MemoryId>,
     /// `stored`, `duplicate`, `superseded_other` or `rejected`.
     status: &'static str,

@@ -248,6 +248,9 @@ pub async fn call(call: &Call, name: &str, input: Value) -> Result<Answer, ToolE
     let schemas = schemas(tool);
     let mut input = if input.is_null() { Value::Object(serde_json::Map::new()) } else { input };
     validate::drop_nulls(&mut input, &schemas.input);
+    if !call.services.config.security.strict {
+        validate::drop_unknown(&mut input, &schemas.input);
+    }
     validate::check(&schemas.validator, &schemas.listed_input, &input)?;
     let running = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(tool.run_json(call, input)));
     tokio::select! {

@@ -32,6 +32,13 @@ pub fn drop_nulls(value: &mut Value, schema: &Value) {
     }
 }
 
+/// Removes fields that the schema does not know, for users whose settings do without strictness.
+pub fn drop_unknown(input: &mut Value, schema: &Value) {
+    if let (Value::Object(map), Some(Value::Object(known))) = (input, schema.get("properties")) {
+        map.retain(|name, _| known.contains_key(name));
+    }
+}
+
 /// Returns an error that names every problem, at most five, unless `input` satisfies the schema.
 pub fn check(validator: &Validator, schema: &Value, input: &Value) -> Result<(), ToolError> {
     let mut problems: Vec<String> =
