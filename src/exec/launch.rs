@@ -18,7 +18,7 @@ pub struct Launch {
     /// What it reads on standard input.
     pub stdin: Vec<u8>,
     /// Its whole environment; nothing is inherited. `HOME` and `TMPDIR` are always set to the
-    /// private folders; `PATH`, `LANG` and `USER` only when they are not named here.
+    /// private folders; `PATH` and `LANG` only when they are not named here.
     pub environment: Vec<(String, String)>,
     /// Where it starts.
     pub working_directory: PathBuf,

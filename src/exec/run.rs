@@ -1,6 +1,7 @@
 //! The server's side of a run: starts the helper, reads the output, passes a cancellation on, and
 //! waits for the verdict.
 
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::output::{Keeper, drain};
-use super::sandbox::init::ARGUMENT;
+use super::sandbox::init::{ARGUMENT, STDIN_AT_3};
 use super::sandbox::order::{Order, Verdict};
 use super::sandbox::{Report, Strength};
 use super::{ExecError, Exit, Launch, Limits, Output, Policy, Stream};
@@ -86,7 +87,7 @@ impl Executor {
         policy.hidden.clear();
         policy.limits = Limits { wall: Duration::from_secs(10), ..Limits::default() };
         let order = Order { launch, policy, strength, probe: true };
-        match self.obey(&order, &CancellationToken::new(), None).await {
+        match self.obey(&order, &CancellationToken::new(), None, None).await {
             Ok((Verdict::Ended { ended: super::Ended::Exited(0), report, .. }, ..)) => Ok(report),
             Ok((Verdict::Boundary { reason } | Verdict::Program { reason }, ..)) => Err(reason),
             Ok((Verdict::Ended { ended, .. }, ..)) => Err(format!("the trial ended with {ended:?}")),
@@ -104,6 +105,19 @@ impl Executor {
         policy: &Policy,
         cancel: CancellationToken,
         output: Option<mpsc::Sender<Output>>,
+    ) -> Result<Exit, ExecError> {
+        self.run_with(launch, policy, cancel, output, None).await
+    }
+
+    /// As [`run`](Self::run), but the process reads `stdin`, a file or a pipe of ours, as it goes,
+    /// instead of the bytes of the launch.
+    pub async fn run_with(
+        &self,
+        launch: Launch,
+        policy: &Policy,
+        cancel: CancellationToken,
+        output: Option<mpsc::Sender<Output>>,
+        stdin: Option<OwnedFd>,
     ) -> Result<Exit, ExecError> {
         let program = launch.program.clone();
         if !program.is_absolute() || !program.exists() {
@@ -125,7 +139,7 @@ impl Executor {
             });
         }
         let order = Order { launch, policy: policy.clone(), strength, probe: false };
-        let (verdict, stdout, stderr) = self.obey(&order, &cancel, output).await?;
+        let (verdict, stdout, stderr) = self.obey(&order, &cancel, output, stdin).await?;
         match verdict {
             Verdict::Ended { ended, wall_us, report, touched } => Ok(Exit {
                 ended,
@@ -139,7 +153,7 @@ impl Executor {
             Verdict::Boundary { reason } => Err(ExecError::Refused {
                 program,
                 reason,
-                hint: "see `ctx doctor` for what this system allows".to_owned(),
+                hint: "`ctx sandbox probe` says what this system allows".to_owned(),
             }),
         }
     }
@@ -150,6 +164,7 @@ impl Executor {
         order: &Order,
         cancel: &CancellationToken,
         output: Option<mpsc::Sender<Output>>,
+        stdin: Option<OwnedFd>,
     ) -> Result<(Verdict, Keeper, Keeper), ExecError> {
         let failed = |reason: String| ExecError::Start { program: order.launch.program.clone(), reason };
         let bytes = order.to_bytes().map_err(|error| failed(error.to_string()))?;
@@ -166,9 +181,12 @@ impl Executor {
             .arg(ARGUMENT)
             .env_clear()
             .process_group(0)
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(stdin) = &stdin {
+            hand_on(&mut command, stdin.as_raw_fd());
+        }
         let mut child = command
             .spawn()
             .map_err(|error| failed(format!("the helper {} does not start: {error}", self.helper.display())))?;
@@ -230,5 +248,24 @@ impl Executor {
                 Err(failed(format!("the helper gave no verdict ({status}) {said}")))
             }
         }
+    }
+}
+
+/// Leaves `stdin` open for the helper, as descriptor 3.
+fn hand_on(command: &mut tokio::process::Command, stdin: RawFd) {
+    command.arg(STDIN_AT_3);
+    #[expect(unsafe_code, reason = "the standard library cannot place a descriptor")]
+    let put = move || {
+        // A descriptor that is in its place already is closed at exec unless that is taken back.
+        // SAFETY: takes numbers only, and allocates nothing between fork and exec.
+        match unsafe { if stdin == 3 { libc::fcntl(3, libc::F_SETFD, 0) } else { libc::dup2(stdin, 3) } } {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: the closure makes one call that is safe between fork and exec.
+    #[expect(unsafe_code, reason = "only the child may put a descriptor in its place")]
+    unsafe {
+        command.pre_exec(put);
     }
 }

@@ -1,11 +1,12 @@
 //! `ctx sandbox`: a command inside the boundary, and how strong that is here.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ArgMatches;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -67,7 +68,7 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
     let launch = Launch {
         program,
         arguments: command.collect(),
-        stdin: read_stdin()?,
+        stdin: Vec::new(),
         environment: config.delegation.environment.clone(),
         working_directory: workspace,
         home_files: Vec::new(),
@@ -85,7 +86,7 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
             pass_on(&output);
         }
     });
-    let exit = services.executor.run(launch, &policy, cancel, Some(sender)).await;
+    let exit = services.executor.run_with(launch, &policy, cancel, Some(sender), piped_stdin()?).await;
     signals.abort();
     let _ = writer.await;
     let exit = exit?;
@@ -111,19 +112,13 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
     Ok(ExitCode::from(code))
 }
 
-/// Reads what is piped in; a terminal is not passed into the sandbox.
-fn read_stdin() -> Result<Vec<u8>> {
-    const STDIN_BYTES_MAX: u64 = 64 << 20;
+/// Returns what is piped in, for the command to read; a terminal is not passed into the sandbox.
+fn piped_stdin() -> Result<Option<OwnedFd>> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let mut bytes = Vec::new();
-    stdin.lock().take(STDIN_BYTES_MAX + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
-    if bytes.len() as u64 > STDIN_BYTES_MAX {
-        bail!("standard input is larger than {STDIN_BYTES_MAX} bytes");
-    }
-    Ok(bytes)
+    stdin.as_fd().try_clone_to_owned().map(Some).context("cannot pass standard input on")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the output of the command is the output of `ctx sandbox run`")]

@@ -63,9 +63,11 @@ pub(super) const ETC: [&str; 36] = [
     "/etc/java-21-openjdk",
 ];
 
-/// Files of the host's `/proc` that tell of the machine and of no process. The task's own entries
-/// cannot be named in advance, which is why `/proc/self` is closed where the host's root is seen.
-const PROC: [&str; 12] = [
+/// What of the host's `/proc` tells of the machine, and of no process but the task's first: without
+/// `/proc/self`, which is resolved when the task closes its fence, Node.js does not start. The
+/// entries of its descendants stay closed.
+const PROC: [&str; 13] = [
+    "/proc/self",
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",

@@ -31,16 +31,20 @@ use root::Paths;
 use seccomp::Choice;
 use task::{Failed, Task, step};
 
+use super::init::STDIN_AT_3;
 use super::order::{Order, Verdict};
 use super::{Report, Strength};
 use crate::exec::Network;
 
 /// Runs the helper to its end and returns its exit code.
 pub(super) fn helper() -> i32 {
-    // Whatever the server had open without marking it is none of our business.
-    if sys::close_from(3).is_err() {
+    // Whatever the server had open without marking it is none of our business, but for a standard
+    // input that it hands on.
+    let hands_on = std::env::args_os().nth(2).is_some_and(|argument| argument == STDIN_AT_3);
+    if sys::close_from(if hands_on { 4 } else { 3 }).is_err() {
         return 71;
     }
+    let given = if hands_on { sys::take(3).ok() } else { None };
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGTTOU] {
         sys::ignore_signal(signal);
     }
@@ -53,7 +57,7 @@ pub(super) fn helper() -> i32 {
     }
     // A server that is gone before its order is complete wants nothing.
     let Ok(order) = Order::read(&mut server) else { return 72 };
-    let verdict = obey(&order, &server).unwrap_or_else(|failed| {
+    let verdict = obey(&order, &server, given).unwrap_or_else(|failed| {
         if failed.program {
             Verdict::Program { reason: failed.reason }
         } else {
@@ -64,10 +68,13 @@ pub(super) fn helper() -> i32 {
     i32::from(!matches!(told, Ok(Ok(()))))
 }
 
-fn obey(order: &Order, server: &UnixStream) -> Result<Verdict, Failed> {
+fn obey(order: &Order, server: &UnixStream, given: Option<OwnedFd>) -> Result<Verdict, Failed> {
     let (started, began) = (Instant::now(), SystemTime::now());
     let streams = (step("streams", keep_stream(1))?, step("streams", keep_stream(2))?);
-    let stdin = step("stdin", task_stdin(&order.launch.stdin))?;
+    let stdin = match given {
+        Some(given) => given,
+        None => step("stdin", task_stdin(&order.launch.stdin))?,
+    };
     let mut paths = step("policy", Paths::of(&order.policy, &order.launch.program))?;
     if paths.home.components().count() < 2 {
         paths.home = "/home/task".into();

@@ -223,6 +223,14 @@ pub(super) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     descriptor(c_long::from(unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) }))
 }
 
+/// Takes a descriptor that the server left open for us out of its place; closed at exec.
+pub(super) fn take(number: RawFd) -> io::Result<OwnedFd> {
+    let taken = duplicate(number)?;
+    // SAFETY: the number was inherited and belongs to nothing else in this process.
+    check(c_long::from(unsafe { libc::close(number) }))?;
+    Ok(taken)
+}
+
 /// The Landlock version of the kernel; 0 where there is none.
 pub(super) fn landlock_version() -> i64 {
     // SAFETY: with LANDLOCK_CREATE_RULESET_VERSION the kernel reads nothing.
