@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::ArgMatches;
@@ -45,7 +46,12 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
                 tracing::warn!("{problem}");
             }
             let services = app::build(loaded)?;
-            runtime.block_on(front::serve(front, services)).map(|()| ExitCode::SUCCESS)?
+            let served = runtime.block_on(async {
+                let served = front::serve(front, Arc::clone(&services)).await;
+                services.shut_down().await;
+                served
+            });
+            served.map(|()| ExitCode::SUCCESS)?
         }
         None => runtime.block_on(cli::run(matches, loaded))?,
     };

@@ -1,6 +1,7 @@
 //! What the product consists of, wired together by `app.rs` and handed to every tool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::{ErrorKind, ToolError};
 use crate::base::Clock;
@@ -11,6 +12,9 @@ use crate::memory::Memories;
 use crate::observe::Bus;
 use crate::store::{Store, StoreError};
 use crate::tokens::{self, Encoding, Measure};
+
+/// How long runs may take to end when the process is asked to go.
+const SHUT_DOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the product consists of.
 pub struct Services {
@@ -60,9 +64,11 @@ impl Services {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Ends every run of this process and waits until each is written down.
+    /// Ends every run of this process and waits until each is written down, but not for ever.
     pub async fn shut_down(&self) {
-        self.delegator.shut_down().await;
+        if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.delegator.shut_down()).await.is_err() {
+            tracing::error!("some runs did not end in time; their processes end with this one");
+        }
     }
 }
 
