@@ -90,7 +90,7 @@ enum Event {
     /// A step failed and will be tried again.
     Retrying { step: usize, error: String },
     /// A step ended.
-    Finished { step: usize, result: Result<Outcome, Failure> },
+    Finished { step: usize, result: Box<Result<Outcome, Failure>> },
 }
 
 impl Delegator {
@@ -261,11 +261,11 @@ impl Inner {
                     Event::Output { step, bytes } => journal.step_output(step, bytes),
                     Event::Retrying { step, error } => journal.step_retried(step, &error).await,
                     Event::Finished { step, result } => {
-                        if let Ok(outcome) = &result {
+                        if let Ok(outcome) = result.as_ref() {
                             answers.insert(plan.steps[step].name.clone(), outcome.result.clone());
                         }
                         self.remember(&journal, &plan.steps[step], &result).await;
-                        journal.step_finished(step, result).await;
+                        journal.step_finished(step, *result).await;
                     }
                 },
                 Some(ended) = tasks.join_next() => {
@@ -381,7 +381,7 @@ async fn run_step(running: RunningStep) {
             result => break result,
         }
     };
-    let _ = sender.send(Event::Finished { step: index, result }).await;
+    let _ = sender.send(Event::Finished { step: index, result: Box::new(result) }).await;
 }
 
 /// Tells the loop what a step is doing.

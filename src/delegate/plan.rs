@@ -62,7 +62,7 @@ pub fn plan(request: &Request, agents: &[Agent]) -> Result<Plan, Vec<String>> {
         }
         match by_name.get(step.agent.as_str()) {
             Some(agent) => {
-                steps.push(PlannedStep { name: name.clone(), agent: (*agent).clone(), needs, request: step.clone() })
+                steps.push(PlannedStep { name: name.clone(), agent: (*agent).clone(), needs, request: step.clone() });
             }
             None => problems.push(unknown_agent(&step.agent, &by_name)),
         }

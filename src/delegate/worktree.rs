@@ -42,7 +42,7 @@ pub struct TreeError {
 }
 
 impl TreeError {
-    fn new(doing: impl Into<String>, reason: impl ToString) -> Self {
+    fn new(doing: impl Into<String>, reason: &dyn std::fmt::Display) -> Self {
         Self { doing: doing.into(), reason: reason.to_string() }
     }
 }
@@ -59,11 +59,11 @@ pub async fn prepare(
         return Ok(Tree { path: workspace.to_owned(), apart: None });
     }
     let git = exec::find_program("git", programs)
-        .ok_or_else(|| TreeError::new("cannot make a tree apart", "git is not installed"))?;
+        .ok_or_else(|| TreeError::new("cannot make a tree apart", &"git is not installed"))?;
     let folder = folder.join(key);
     let path = folder.join("tree");
     std::fs::create_dir_all(&folder)
-        .map_err(|error| TreeError::new(format!("cannot make {}", folder.display()), error))?;
+        .map_err(|error| TreeError::new(format!("cannot make {}", folder.display()), &error))?;
     let data = folder.join("git");
     let mut tree = Tree { path: path.clone(), apart: None };
     let apart = Apart { git, folder, data, listed_in: None };
@@ -123,11 +123,11 @@ impl Apart {
 async fn git(program: &Path, arguments: &[&str], folder: &Path) -> Result<ToolOutput, TreeError> {
     let doing = || format!("git {}", arguments.iter().find(|argument| !argument.starts_with('-')).unwrap_or(&""));
     let output =
-        exec::tool(program, arguments, folder, GIT_TIMEOUT).await.map_err(|error| TreeError::new(doing(), error))?;
+        exec::tool(program, arguments, folder, GIT_TIMEOUT).await.map_err(|error| TreeError::new(doing(), &error))?;
     if output.success() {
         Ok(output)
     } else {
-        Err(TreeError::new(doing(), output.stderr.trim().chars().take(500).collect::<String>()))
+        Err(TreeError::new(doing(), &output.stderr.trim().chars().take(500).collect::<String>()))
     }
 }
 
@@ -144,8 +144,8 @@ async fn copy(apart: &Apart, workspace: &Path, path: &Path) -> Result<(), TreeEr
     let (from, to) = (workspace.to_owned(), path.to_owned());
     tokio::task::spawn_blocking(move || copy_tree(&from, &to))
         .await
-        .map_err(|error| TreeError::new("cannot copy the workspace", error))?
-        .map_err(|error| TreeError::new("cannot copy the workspace", error))?;
+        .map_err(|error| TreeError::new("cannot copy the workspace", &error))?
+        .map_err(|error| TreeError::new("cannot copy the workspace", &error))?;
     snapshot(apart, path).await
 }
 
@@ -155,7 +155,7 @@ async fn snapshot(apart: &Apart, path: &Path) -> Result<(), TreeError> {
     git(&apart.git, &["init", "--quiet", "--bare", &data], &apart.folder).await?;
     apart.run(path, &["config", "core.bare", "false"]).await?;
     let exclude = apart.data.join("info").join("exclude");
-    std::fs::write(&exclude, "/.git\n").map_err(|error| TreeError::new("cannot write the exclusions", error))?;
+    std::fs::write(&exclude, "/.git\n").map_err(|error| TreeError::new("cannot write the exclusions", &error))?;
     apart.run(path, &["add", "--all", "--", "."]).await?;
     let identity =
         ["-c", "user.name=context-engine", "-c", "user.email=context-engine@localhost", "-c", "commit.gpgSign=false"];
@@ -191,7 +191,7 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 /// Returns the uncommitted changes of the workspace as a patch; empty when there are none.
 pub async fn uncommitted(workspace: &Path, programs: &[PathBuf]) -> Result<String, TreeError> {
     let program = exec::find_program("git", programs)
-        .ok_or_else(|| TreeError::new("cannot read the uncommitted changes", "git is not installed"))?;
+        .ok_or_else(|| TreeError::new("cannot read the uncommitted changes", &"git is not installed"))?;
     let arguments = ["diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", "--", "."];
     let patch = git(&program, &arguments, workspace).await?;
     Ok(String::from_utf8_lossy(&patch.stdout).into_owned())

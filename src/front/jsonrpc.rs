@@ -2,7 +2,7 @@
 //!
 //! `jsonrpc-core` dispatches calls and assembles batches. It never sees the text: it would read
 //! any depth, refuse ids below zero and members that it does not know, so lines go through
-//! [`frame`](super::frame) first, and ids are replaced by numbers of our own until the answer.
+//! `frame.rs` first, and ids are replaced by numbers of our own until the answer.
 
 use std::future::Future;
 use std::io;
