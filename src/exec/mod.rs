@@ -20,6 +20,7 @@ pub mod sandbox;
 
 pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy, Stream};
 pub use own::{OwnChild, own_child};
+pub use policy::toolchains;
 pub use programs::{ToolOutput, find_program, tool};
 pub use run::Executor;
 

@@ -48,7 +48,7 @@ impl Policy {
         let mut readable: Vec<PathBuf> = Vec::new();
         let mut hidden = vec![workspace.join(OWN_DATA)];
         if let Some(home) = &home {
-            readable.extend(TOOLCHAINS.iter().map(|path| home.join(path)));
+            readable.extend(toolchains(home));
             hidden.extend(SECRETS.iter().map(|path| home.join(path)));
         }
         readable.extend(repository_of_worktree(&workspace));
@@ -90,6 +90,11 @@ impl Policy {
         self.limits.processes = settings.processes;
         self.limits.output_bytes = settings.output_bytes;
     }
+}
+
+/// Returns the toolchains below a home folder that every task may read.
+pub fn toolchains(home: &Path) -> Vec<PathBuf> {
+    TOOLCHAINS.iter().map(|path| home.join(path)).collect()
 }
 
 /// Where the repository of a git worktree lies: there `.git` is a file that names a folder in the

@@ -1,7 +1,7 @@
 //! An agent that is a plain program: the packet on standard input, the answer on standard output.
 
 use super::{EndedBy, LaunchRequest, Prepared, Reply, Runner, RunnerError, environment, reply};
-use crate::agents::{Agent, Reach};
+use crate::agents::{Agent, Reach, Scope};
 use crate::exec::{Ended, Exit, Launch, Network};
 
 /// Starts the `command` of an agent file.
@@ -20,6 +20,9 @@ impl Runner for Command {
         let front = &request.agent.front;
         if front.command.is_empty() {
             return Err(RunnerError::NoCommand(request.agent.name.clone()));
+        }
+        if front.network == Some(Reach::Host) && request.agent.scope == Scope::Project {
+            return Err(RunnerError::NetworkNotAllowed(request.agent.name.clone()));
         }
         let network = if front.network == Some(Reach::Host) { Network::Host } else { Network::None };
         let named = if network == Network::Host { environment::NETWORK } else { &[] };

@@ -21,7 +21,7 @@ pub use reply::{EndedBy, Reply, Usage};
 
 use std::path::{Path, PathBuf};
 
-use crate::agents::Agent;
+use crate::agents::{Agent, Scope};
 use crate::config::{Config, Environment};
 use crate::exec::{Exit, Launch, Network};
 
@@ -129,6 +129,24 @@ pub enum RunnerError {
         /// The variables.
         variables: Vec<String>,
     },
+    /// A project's agent names a program that is neither the project's nor installed.
+    #[error(
+        "agent {agent} of the project names the program {}, which lies outside the project and is not installed; add \
+         its folder to PATH or to `sandbox.readable` of your user settings, or make the agent one of your own",
+        program.display()
+    )]
+    ProgramNotAllowed {
+        /// The program.
+        program: PathBuf,
+        /// The agent.
+        agent: crate::base::Name,
+    },
+    /// A project's agent asks for the network.
+    #[error(
+        "agent {0} of the project has `network: host`, which only your own agents may have; remove that line, or put a \
+         copy of the agent into the folder of your own agents"
+    )]
+    NetworkNotAllowed(crate::base::Name),
     /// The agent wants no network, and its runner cannot work without.
     #[error("agent {agent} has `network: none`, but the runner {runner} must reach its model; remove that line")]
     NetworkNeeded {
@@ -178,6 +196,17 @@ pub fn prepare(
     let wanted = runner.program(agent);
     let found = program::find(wanted, &paths.programs, Some(working_directory))
         .ok_or_else(|| RunnerError::ProgramNotFound { program: wanted.to_owned(), agent: agent.name.clone() })?;
+    let place = program::Place {
+        folders: &paths.programs,
+        home: paths.home.as_deref(),
+        readable: &config.sandbox.readable,
+        own: [working_directory, &paths.workspace],
+        // What `claude` and `codex` are, no agent file says.
+        strict: agent.scope == Scope::Project && runner.kind() == "command",
+    };
+    if !place.allows(&found) {
+        return Err(RunnerError::ProgramNotAllowed { program: found, agent: agent.name.clone() });
+    }
     let home_files = home::read(runner.home_files(), paths.home.as_deref(), &config.environment);
     let request = LaunchRequest {
         agent,
@@ -191,7 +220,7 @@ pub fn prepare(
         home_files: &home_files,
     };
     let mut prepared = runner.launch(&request)?;
-    prepared.readable.extend(program::readable(&found, &paths.programs, paths.home.as_deref()));
+    prepared.readable.extend(place.readable(&found));
     Ok(prepared)
 }
 

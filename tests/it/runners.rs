@@ -155,8 +155,11 @@ fn an_agent_without_network_cannot_reach_a_model() {
         let error = launch(kind, &agent(Scope::User, "network: none\n"), &Environment::default());
         assert!(matches!(error, Err(RunnerError::NetworkNeeded { runner, .. }) if runner == kind));
     }
-    let prepared = launch("command", &agent(Scope::User, "command: [x]\nnetwork: host\n"), &Environment::default());
+    let front = "command: [x]\nnetwork: host\n";
+    let prepared = launch("command", &agent(Scope::User, front), &Environment::default());
     assert_eq!(prepared.expect("a launch").network, Network::Host);
+    let refused = launch("command", &agent(Scope::Project, front), &Environment::default());
+    assert!(matches!(refused, Err(RunnerError::NetworkNotAllowed(_))), "{refused:?}");
 }
 
 #[test]
@@ -368,4 +371,60 @@ fn a_script_of_the_project_is_found_where_the_agent_works() {
     assert_eq!((launch.program, launch.arguments), (script, vec!["--all".to_owned()]));
     let error = runners::prepare(runner("command"), &agent, "", &config, &machine.path("home"));
     assert!(matches!(error, Err(RunnerError::ProgramNotFound { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_agent_of_the_project_opens_no_folder_elsewhere() {
+    use std::os::unix::fs::symlink;
+    let machine = Machine::new();
+    let elsewhere = machine.program("elsewhere/run.sh", "#!/bin/sh\n");
+    machine.program("elsewhere/bin/tool", "");
+    fs::create_dir_all(machine.path("elsewhere/lib")).expect("a folder");
+    machine.program("elsewhere/node_modules/x/cli.js", "");
+    for folder in ["bin", "home/project/bin"] {
+        fs::create_dir_all(machine.path(folder)).expect("a folder");
+    }
+    symlink(&elsewhere, machine.path("home/project/run")).expect("a link");
+    symlink(machine.path("elsewhere"), machine.path("home/project/folder")).expect("a link");
+    symlink(&elsewhere, machine.path("home/project/bin/planted")).expect("a link");
+    // A folder of the project in PATH makes nothing of the project installed.
+    let programs = ["bin", "home/project/bin"].map(|folder| machine.path(folder).display().to_string()).join(":");
+    let config = machine.config(&[("PATH", &programs)], &[]);
+    let prepare = |scope, program: &str, config: &Config| {
+        let agent = agent(scope, &format!("command: [\"{program}\"]\n"));
+        runners::prepare(runner("command"), &agent, "", config, &machine.path("home/project"))
+    };
+    let named = |path: &str| machine.path(path).display().to_string();
+    for program in [
+        &named("elsewhere/run.sh"),
+        &named("elsewhere/bin/tool"),
+        &named("elsewhere/node_modules/x/cli.js"),
+        "run",
+        "./run",
+        "folder/run.sh",
+        "../../elsewhere/run.sh",
+        "planted",
+    ] {
+        let error = prepare(Scope::Project, program, &config).expect_err(program);
+        let refused = matches!(error, RunnerError::ProgramNotAllowed { .. } | RunnerError::ProgramNotFound { .. });
+        assert!(refused && (program == "run" || error.to_string().contains("sandbox.readable")), "{program}: {error}");
+    }
+    // The user's own agents may, and so may the user's settings.
+    assert!(prepare(Scope::User, &named("elsewhere/run.sh"), &config).is_ok());
+    let mut opened = config.clone();
+    opened.sandbox.readable.push(machine.path("elsewhere"));
+    assert!(prepare(Scope::Project, &named("elsewhere/run.sh"), &opened).is_ok());
+
+    // A script of the project opens nothing, neither around it nor by its first line.
+    machine.program("home/project/bin/script", &format!("#!{}\n", named("elsewhere/bin/tool")));
+    fs::create_dir_all(machine.path("home/project/lib")).expect("a folder");
+    assert_eq!(prepare(Scope::Project, "bin/script", &config).expect("a launch").readable, Vec::<PathBuf>::new());
+    // What is installed brings its installation, not whatever lies beside the file that a link names.
+    machine.program("opt/lib/node_modules/y/cli.js", "");
+    symlink(machine.path("opt/lib/node_modules/y/cli.js"), machine.path("bin/installed")).expect("a link");
+    symlink(&elsewhere, machine.path("bin/linked")).expect("a link");
+    let readable = |program| prepare(Scope::Project, program, &config).expect("a launch").readable;
+    assert_eq!(readable("installed"), [machine.path("bin"), machine.path("opt/lib/node_modules")]);
+    assert_eq!(readable("linked"), [machine.path("bin")]);
 }

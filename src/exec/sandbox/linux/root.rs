@@ -47,9 +47,6 @@ impl Paths {
     pub(super) fn of(policy: &Policy, program: &Path) -> io::Result<Self> {
         let real = |list: &[PathBuf]| list.iter().filter_map(|path| fs::canonicalize(path).ok()).collect::<Vec<_>>();
         let mut readable = real(&policy.readable);
-        if let Ok(program) = fs::canonicalize(program) {
-            readable.push(package_of(&program));
-        }
         let writable = policy
             .writable
             .iter()
@@ -57,6 +54,12 @@ impl Paths {
                 fs::canonicalize(path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
             })
             .collect::<io::Result<Vec<_>>>()?;
+        // A program that is seen anyway brings nothing from above the roots with it.
+        if let Ok(program) = fs::canonicalize(program)
+            && !readable.iter().chain(&writable).any(|root| program.starts_with(root))
+        {
+            readable.push(package_of(&program));
+        }
         let home = policy.home.clone().unwrap_or_else(|| "/home/task".into());
         let home = fs::canonicalize(&home).unwrap_or(home);
         for root in readable.iter().chain(&writable) {
