@@ -188,7 +188,11 @@ async fn answer(
     let Attempt { parts, step, .. } = *attempt;
     let reply = runner.parse(&exit);
     notes.extend(reply.notes.iter().cloned());
-    notes.extend(exit.touched.iter().map(|path| format!("the task touched {}, which this system may obey later", path.display())));
+    notes.extend(
+        exit.touched
+            .iter()
+            .map(|path| format!("the task touched {}, which this system may obey later", path.display())),
+    );
     let exit_code = match exit.ended {
         Ended::Exited(code) => Some(code),
         _ => None,

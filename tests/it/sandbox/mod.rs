@@ -2,7 +2,11 @@
 //!
 //! Run as root, the same tests run once more as an ordinary user.
 #![expect(clippy::disallowed_methods, reason = "attacks are first tried without the sandbox")]
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "what a test prepares must work, and it says what it saw")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "what a test prepares must work, and it says what it saw"
+)]
 
 mod attacks;
 mod controls;
