@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sandbox::init::ARGUMENT) {
         sandbox::init::main();
     }
-    let matches = cli::command().get_matches();
+    let serves = std::env::args_os().nth(1).is_some_and(|first| first == "serve" || first == "rpc");
+    let matches = if serves { cli::serving() } else { cli::command() }.get_matches();
     match run(&matches) {
         Ok(code) => code,
         Err(error) => {

@@ -155,8 +155,15 @@ pub struct Schemas {
     pub listed_input: Value,
     /// Of the output, short.
     pub listed_output: Value,
-    /// Checks inputs.
-    validator: Validator,
+    /// Checks inputs; compiled when the tool is first called.
+    validator: OnceLock<Validator>,
+}
+
+impl Schemas {
+    fn validator(&self) -> &Validator {
+        let compile = || jsonschema::validator_for(&schema::flat(&self.input));
+        self.validator.get_or_init(|| compile().expect("the schema of Params is a JSON schema"))
+    }
 }
 
 /// A tool as the fronts see it.
@@ -201,9 +208,7 @@ impl<T: TypedTool> Tool for T {
         let output = schema::full::<T::Output>(Contract::Serialize);
         let listed_input = schema::listed_input(&input);
         let listed_output = schema::listed_output(&output);
-        let validator =
-            jsonschema::validator_for(&schema::flat(&input)).expect("the schema of Params is a JSON schema");
-        Schemas { input, output, listed_input, listed_output, validator }
+        Schemas { input, output, listed_input, listed_output, validator: OnceLock::new() }
     }
 
     fn run_json<'a>(
@@ -251,7 +256,7 @@ pub async fn call(call: &Call, name: &str, input: Value) -> Result<Answer, ToolE
     if !call.services.config.security.strict {
         validate::drop_unknown(&mut input, &schemas.input);
     }
-    validate::check(&schemas.validator, &schemas.listed_input, &input)?;
+    validate::check(schemas.validator(), &schemas.listed_input, &input)?;
     let running = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(tool.run_json(call, input)));
     tokio::select! {
         biased;

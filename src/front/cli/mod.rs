@@ -17,9 +17,12 @@ pub use run::run;
 
 use crate::tools::{self, TOOLS, Tool};
 
-/// Returns the whole command line.
-pub fn command() -> Command {
-    let mut command = Command::new("ctx")
+/// Returns the commands that serve a protocol, and what goes with every command.
+///
+/// A server starts with these alone: making the commands of the tools from their schemas would cost
+/// it more than everything else that it does before it answers.
+pub fn serving() -> Command {
+    Command::new("ctx")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
             "Context for AI coding assistants: delegate in a sandbox, remember and recall, compress to an exact budget",
@@ -43,7 +46,12 @@ pub fn command() -> Command {
                 .help("Work as if started in this folder"),
         )
         .subcommand(Command::new("serve").about("Serve an assistant: MCP on stdin and stdout"))
-        .subcommand(Command::new("rpc").about("Serve scripts: JSON-RPC 2.0, one message a line, on stdin and stdout"));
+        .subcommand(Command::new("rpc").about("Serve scripts: JSON-RPC 2.0, one message a line, on stdin and stdout"))
+}
+
+/// Returns the whole command line.
+pub fn command() -> Command {
+    let mut command = serving();
     for tool in TOOLS {
         command = with_tool(command, *tool);
     }
