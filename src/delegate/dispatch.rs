@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,11 +19,12 @@ use super::outcome::Outcome;
 use super::plan::{self, Plan, PlannedStep};
 use super::request::Request;
 use super::step::{self, Attempt, Failure};
+use super::{owner, worktree};
 use crate::agents;
 use crate::base::{Clock, Name, RunId};
 use crate::config::Config;
 use crate::exec::Executor;
-use crate::memory::Memories;
+use crate::memory::{self, Memories};
 use crate::observe::Bus;
 use crate::runners;
 use crate::store::{Created, Run, RunFilter, RunState, Step, Store};
@@ -32,6 +33,8 @@ use crate::store::{Created, Run, RunFilter, RunState, Step, Store};
 const MESSAGES_MAX: usize = 64;
 /// How often a run looks whether another process asked for its end, and renews its lease.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How many unfinished runs are looked at for whether their process lives.
+const GOING_MAX: usize = 1000;
 /// How often a run of another process is looked at while waiting for it.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -59,6 +62,7 @@ pub struct Delegator(Arc<Inner>);
 struct Inner {
     parts: Parts,
     owner: String,
+    swept: OnceCell<()>,
     slots: Arc<Semaphore>,
     live: Mutex<HashMap<RunId, Live>>,
     tasks: TaskTracker,
@@ -70,6 +74,29 @@ struct Inner {
 struct Live {
     cancel: CancellationToken,
     done: CancellationToken,
+}
+
+/// A run that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The run.
+    pub id: RunId,
+    /// Whether this call started it; otherwise it is an older one with the same key.
+    pub is_new: bool,
+}
+
+/// Ends the waiting for a run, however its loop ended.
+struct Ended {
+    inner: Arc<Inner>,
+    id: RunId,
+    done: CancellationToken,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.inner.live().remove(&self.id);
+        self.done.cancel();
+    }
 }
 
 /// A run as it is now.
@@ -97,10 +124,10 @@ impl Delegator {
     /// Returns a delegator that has no runs yet.
     pub fn new(parts: Parts) -> Self {
         let slots = Arc::new(Semaphore::new(parts.config.delegation.max_parallel.max(1)));
-        let owner = format!("{}-{}", std::process::id(), RunId::generate(parts.clock.now()));
         Self(Arc::new(Inner {
             parts,
-            owner,
+            owner: owner::this_process(),
+            swept: OnceCell::new(),
             slots,
             live: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -110,8 +137,9 @@ impl Delegator {
 
     /// Plans and records a run, and starts it. The run is in the store when this returns; with a
     /// known idempotency key it is the older run, and nothing is started.
-    pub async fn start(&self, request: Request) -> Result<RunId, DelegateError> {
+    pub async fn start(&self, request: Request) -> Result<Started, DelegateError> {
         let inner = &self.0;
+        inner.swept.get_or_init(|| inner.sweep()).await;
         let folders = agents::Folders::of(&inner.parts.config.paths);
         let found = tokio::task::spawn_blocking(move || agents::discover(&folders, runners::KINDS))
             .await
@@ -122,7 +150,7 @@ impl Delegator {
         let run = Run {
             id: RunId::generate(now),
             tool: request.tool.to_owned(),
-            title: request.title.chars().take(200).collect(),
+            title: memory::redacted(&request.title).chars().take(200).collect(),
             state: RunState::Running,
             idempotency_key: request.idempotency_key.clone(),
             parent: request.parent.clone(),
@@ -137,7 +165,7 @@ impl Delegator {
         let steps: Vec<Step> =
             plan.steps.iter().enumerate().map(|(place, step)| recorded(&run.id, place, step)).collect();
         if let Created::Existing(older) = store.create_run(run.clone(), steps.clone()).await? {
-            return Ok(older.id);
+            return Ok(Started { id: older.id, is_new: false });
         }
         let live = Live { cancel: inner.stop.child_token(), done: CancellationToken::new() };
         inner.live().insert(run.id.clone(), live.clone());
@@ -146,12 +174,11 @@ impl Delegator {
         let task = Arc::clone(inner);
         let key = id.clone();
         inner.tasks.spawn(async move {
-            // The guards hold even if the loop panics: nobody waits for ever for a lost run.
-            let _done = live.done.clone().drop_guard();
+            // The guard holds even if the loop panics: nobody waits for ever for a lost run.
+            let _ended = Ended { inner: Arc::clone(&task), id: key, done: live.done };
             task.drive(journal, plan, live.cancel).await;
-            task.live().remove(&key);
         });
-        Ok(id)
+        Ok(Started { id, is_new: true })
     }
 
     /// Waits until the run has ended or `time` is up, and returns it as it is then.
@@ -179,8 +206,9 @@ impl Delegator {
         let unknown = || DelegateError::UnknownRun(id.clone());
         let mut run = store.run(id).await?.ok_or_else(unknown)?;
         let now = self.0.parts.clock.now();
-        if !run.state.is_final() && run.lease_until < now && !self.0.live().contains_key(id) {
-            store.interrupt_abandoned(now).await?;
+        let is_ours = self.0.live().contains_key(id);
+        if !run.state.is_final() && !is_ours && (run.lease_until < now || owner::is_gone(&run.owner)) {
+            store.interrupt_abandoned(now, std::slice::from_ref(&run.owner)).await?;
             run = store.run(id).await?.ok_or_else(unknown)?;
         }
         let steps = store.steps(id).await?;
@@ -197,7 +225,10 @@ impl Delegator {
     /// Returns up to `limit` runs that pass the filter, newest first.
     pub async fn list(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, DelegateError> {
         let store = &self.0.parts.store;
-        store.interrupt_abandoned(self.0.parts.clock.now()).await?;
+        let going = RunFilter { states: vec![RunState::Queued, RunState::Running], ..RunFilter::default() };
+        let owners = store.runs(&going, GOING_MAX).await?.into_iter().map(|run| run.owner);
+        let gone: Vec<String> = owners.filter(|owner| owner::is_gone(owner)).collect();
+        store.interrupt_abandoned(self.0.parts.clock.now(), &gone).await?;
         Ok(store.runs(filter, limit).await?)
     }
 
@@ -240,6 +271,26 @@ impl Delegator {
 impl Inner {
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the trees that processes of this project left behind when they died.
+    async fn sweep(&self) {
+        let Parts { config, store, clock, .. } = &self.parts;
+        let folder = step::trees(config);
+        for key in worktree::left_behind(&folder) {
+            let Some(id) = key.get(..20).and_then(|id| id.parse::<RunId>().ok()) else { continue };
+            let is_alive = match store.run(&id).await {
+                Ok(Some(run)) => !run.state.is_final() && run.lease_until > clock.now() && !owner::is_gone(&run.owner),
+                Ok(None) => false,
+                // Rather a tree too many than one that somebody works in.
+                Err(_) => true,
+            };
+            // Changes that could not be read are kept: the run failed and says where they are.
+            let is_kept = matches!(store.run(&id).await, Ok(Some(run)) if run.state == RunState::Failed);
+            if !is_alive && !is_kept {
+                worktree::sweep(&folder, &key, &config.paths.workspace, &config.paths.programs).await;
+            }
+        }
     }
 
     /// The loop of one run.
@@ -410,7 +461,7 @@ fn recorded(run: &RunId, position: usize, step: &PlannedStep) -> Step {
         position,
         needs: step.needs.clone(),
         agent: step.agent.name.clone(),
-        task: step.request.task.clone(),
+        task: memory::redacted(&step.request.task).into_owned(),
         state: RunState::Queued,
         attempt: 0,
         started_at: None,

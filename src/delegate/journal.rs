@@ -9,8 +9,9 @@ use crate::base::{Clock, Name, RunId};
 use crate::observe::{Bus, Event as Observed};
 use crate::store::{Event, Run, RunState, Step, Store, StoreError};
 
-/// How long a run counts as alive after its process last said so.
-pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a run counts as alive after its process last said so: longer than a write may wait for
+/// a busy database.
+pub const LEASE: Duration = Duration::from_secs(60);
 /// How often a refused write is tried again before it is given up.
 const WRITE_ATTEMPTS: u32 = 4;
 

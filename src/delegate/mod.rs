@@ -9,13 +9,14 @@ mod dispatch;
 mod error;
 mod journal;
 mod outcome;
+mod owner;
 mod packet;
 mod plan;
 mod request;
 mod step;
 mod worktree;
 
-pub use dispatch::{Delegator, Parts, View};
+pub use dispatch::{Delegator, Parts, Started, View};
 pub use error::DelegateError;
 pub use outcome::{Outcome, PacketPart, PacketSummary, Usage};
 pub use packet::context_items;

@@ -1,5 +1,6 @@
 //! One attempt of one step: a tree to work in, a packet, a launch, a process, an answer that fits.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,9 +12,10 @@ use super::packet::{Builder, Packet};
 use super::plan::PlannedStep;
 use super::request::Isolation;
 use super::worktree::{self, Tree};
-use crate::agents::Reach;
-use crate::base::{Handle, Name, RunId, Timestamp};
+use crate::agents::{Reach, Scope};
+use crate::base::{Handle, Name, RunId, Timestamp, content_hash};
 use crate::compress::{self, original};
+use crate::config::Config;
 use crate::exec::{Captured, Ended, ExecError, Exit, Network, Output, Policy};
 use crate::memory::{self, Episode};
 use crate::runners::{self, Reply, Runner};
@@ -75,32 +77,57 @@ pub async fn attempt(attempt: Attempt<'_>, watch: &Watch) -> Result<Outcome, Fai
     let Attempt { parts, step, .. } = attempt;
     let config = &parts.config;
     let asked = match step.request.isolation {
-        Isolation::Workspace if step.agent.front.isolation.as_deref() == Some("worktree") => Isolation::Worktree,
+        Isolation::Workspace => in_file(step.agent.front.isolation.as_deref()),
         asked => asked,
     };
     let key = format!("{}-{}-{}", attempt.run, step.name, attempt.number);
-    let trees = config.paths.user_data.join("trees");
-    let tree = worktree::prepare(asked, &config.paths.workspace, &trees, &key, &config.paths.programs)
-        .await
-        .map_err(|error| Failure::before_start(error.to_string()))?;
+    let trees = trees(config);
+    let preparing = worktree::prepare(asked, &config.paths.workspace, &trees, &key, &config.paths.programs);
+    let tree = tokio::select! {
+        biased;
+        () = attempt.cancel.cancelled() => {
+            worktree::sweep(&trees, &key, &config.paths.workspace, &config.paths.programs).await;
+            return Err(Failure::cancelled());
+        }
+        tree = preparing => tree.map_err(|error| Failure::before_start(error.to_string()))?,
+    };
     let result = in_tree(&attempt, &tree, watch).await;
     let diff = match &result {
         Ok(_) => keep_diff(&attempt, &tree).await,
         Err(_) => Ok(None),
     };
-    tree.remove().await;
-    let mut outcome = result?;
-    match diff {
-        Ok(diff) => {
+    match (result, diff) {
+        (Ok(mut outcome), Ok(diff)) => {
+            tree.remove().await;
             outcome.diff = diff;
             Ok(outcome)
         }
-        Err(error) => Err(Failure {
+        (Err(failure), _) => {
+            tree.remove().await;
+            Err(failure)
+        }
+        (Ok(outcome), Err(error)) => Err(Failure {
             state: RunState::Failed,
-            error: format!("the agent succeeded, but what it changed was lost: {error}"),
+            error: format!("the agent succeeded, but its changes could not be read ({error}); they are in {}", tree.path.display()),
             outcome: Some(Box::new(outcome)),
             ran: true,
         }),
+    }
+}
+
+/// Where the trees of this project's attempts are kept: beside the user's data, which is hidden
+/// from tasks, and apart from other projects, so that each sweeps its own.
+pub fn trees(config: &Config) -> PathBuf {
+    let project = content_hash(config.paths.data.as_os_str().as_encoded_bytes());
+    config.paths.user_data.with_file_name("context-engine-trees").join(&project[..12])
+}
+
+/// Returns what an agent file says of where its agent works; other words are told by its check.
+fn in_file(isolation: Option<&str>) -> Isolation {
+    match isolation {
+        Some("worktree") => Isolation::Worktree,
+        Some("copy") => Isolation::Copy,
+        _ => Isolation::Workspace,
     }
 }
 
@@ -108,9 +135,9 @@ async fn in_tree(attempt: &Attempt<'_>, tree: &Tree, watch: &Watch) -> Result<Ou
     let Attempt { parts, step, earlier, .. } = *attempt;
     let config = &parts.config;
     let measure = Measure::exact(config.context.encoding.parse().unwrap_or_default());
-    let front = &step.agent.front;
     let limits = step.request.limits;
-    let budget = limits.budget_tokens.or(front.budget_tokens).unwrap_or(config.delegation.budget_tokens);
+    let budget = of_file(step, step.agent.front.budget_tokens, config.delegation.budget_tokens);
+    let budget = limits.budget_tokens.unwrap_or(budget);
     let budget = Budget { tokens: budget, measure };
     let builder = Builder {
         store: parts.store.as_ref(),
@@ -161,9 +188,19 @@ fn policy(attempt: &Attempt<'_>, tree: &Tree, prepared: &runners::Prepared) -> P
         Network::None => config.delegation.timeout,
         Network::Host => config.delegation.timeout.max(policy.limits.wall),
     };
-    policy.limits.wall =
-        attempt.step.request.limits.timeout.or(front.timeout_seconds.map(Duration::from_secs)).unwrap_or(default);
+    let in_file = of_file(attempt.step, front.timeout_seconds.map(Duration::from_secs), default);
+    policy.limits.wall = attempt.step.request.limits.timeout.unwrap_or(in_file);
     policy
+}
+
+/// Returns a limit that an agent file names, else that of the settings. A file that came with the
+/// repository only lowers it.
+fn of_file<T: Ord>(step: &PlannedStep, named: Option<T>, settings: T) -> T {
+    match (named, step.agent.scope) {
+        (None, _) => settings,
+        (Some(named), Scope::Project) => named.min(settings),
+        (Some(named), Scope::User) => named,
+    }
 }
 
 /// Counts the output as it arrives.
@@ -197,12 +234,8 @@ async fn answer(
         Ended::Exited(code) => Some(code),
         _ => None,
     };
-    let result_tokens = step
-        .request
-        .limits
-        .result_tokens
-        .or(step.agent.front.result_tokens)
-        .unwrap_or(parts.config.delegation.result_tokens);
+    let result_tokens = of_file(step, step.agent.front.result_tokens, parts.config.delegation.result_tokens);
+    let result_tokens = step.request.limits.result_tokens.unwrap_or(result_tokens);
     let fitted = fit(attempt, &reply.text, Budget { tokens: result_tokens, measure })
         .await
         .map_err(|error| Failure { state: RunState::Failed, error, outcome: None, ran: true })?;
@@ -219,7 +252,10 @@ async fn answer(
     };
     match failure(&exit, &reply, policy) {
         None => Ok(outcome),
-        Some((state, error)) => Err(Failure { state, error, outcome: Some(Box::new(outcome)), ran: true }),
+        Some((state, error)) => {
+            let error = memory::redacted(&error).into_owned();
+            Err(Failure { state, error, outcome: Some(Box::new(outcome)), ran: true })
+        }
     }
 }
 

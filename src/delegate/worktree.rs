@@ -12,6 +12,10 @@ use crate::exec::{self, ToolOutput};
 
 /// How long one git command may take.
 const GIT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The most bytes of a copy.
+const COPY_BYTES_MAX: u64 = 4 << 30;
+/// The most files of a copy.
+const COPY_FILES_MAX: usize = 200_000;
 
 /// Where an agent works.
 #[derive(Debug)]
@@ -82,11 +86,34 @@ pub async fn prepare(
     }
 }
 
+/// Returns the attempts whose trees are in `folder`, by their keys: those that a process left behind
+/// when it died are among them.
+pub fn left_behind(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Removes the tree of an attempt that nobody works in any more.
+pub async fn sweep(folder: &Path, key: &str, workspace: &Path, programs: &[PathBuf]) {
+    let tree = folder.join(key);
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&tree)).await;
+    if let (Ok(Ok(())), Some(git)) = (removed, exec::find_program("git", programs)) {
+        let _ = exec::tool(&git, &["worktree", "prune"], workspace, GIT_TIMEOUT).await;
+    }
+}
+
 impl Tree {
     /// Returns what was changed since the tree was made, as a patch; `None` in the workspace itself
     /// or when nothing was.
     pub async fn diff(&self) -> Result<Option<Vec<u8>>, TreeError> {
         let Some(apart) = &self.apart else { return Ok(None) };
+        let tree = self.path.clone();
+        // A repository that the agent made or cloned is content like any other: its files come
+        // back, its hooks and settings do not.
+        tokio::task::spawn_blocking(move || remove_nested_repositories(&tree))
+            .await
+            .map_err(|error| TreeError::new("cannot look for nested repositories", &error))?
+            .map_err(|error| TreeError::new("cannot look for nested repositories", &error))?;
         apart.run(&self.path, &["add", "--all", "--intent-to-add", "--", "."]).await?;
         let patch = apart
             .run(&self.path, &["diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", "--", "."])
@@ -149,6 +176,24 @@ async fn copy(apart: &Apart, workspace: &Path, path: &Path) -> Result<(), TreeEr
     snapshot(apart, path).await
 }
 
+/// Removes the git data of every repository below the root of the tree.
+fn remove_nested_repositories(tree: &Path) -> std::io::Result<()> {
+    let mut walk = walkdir::WalkDir::new(tree).min_depth(1).follow_links(false).into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry.map_err(std::io::Error::other)?;
+        if entry.file_name() != ".git" || entry.depth() < 2 {
+            continue;
+        }
+        if entry.file_type().is_dir() {
+            walk.skip_current_dir();
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Records the tree as it is now in git data of its own.
 async fn snapshot(apart: &Apart, path: &Path) -> Result<(), TreeError> {
     let data = apart.data.display().to_string();
@@ -167,6 +212,7 @@ async fn snapshot(apart: &Apart, path: &Path) -> Result<(), TreeError> {
 
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
+    let (mut files, mut bytes) = (0, 0);
     let walk = ignore::WalkBuilder::new(from).hidden(false).follow_links(false).require_git(false).build();
     for entry in walk {
         let entry = entry.map_err(std::io::Error::other)?;
@@ -182,7 +228,12 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
             #[cfg(unix)]
             std::os::unix::fs::symlink(std::fs::read_link(entry.path())?, &target)?;
         } else if kind.is_file() {
-            std::fs::copy(entry.path(), &target)?;
+            bytes += std::fs::copy(entry.path(), &target)?;
+            files += 1;
+            if files > COPY_FILES_MAX || bytes > COPY_BYTES_MAX {
+                let most = format!("{COPY_FILES_MAX} files or {}", crate::base::bytes(COPY_BYTES_MAX));
+                return Err(std::io::Error::other(format!("it has more than {most}; ignore some, or use a worktree")));
+            }
         }
     }
     Ok(())

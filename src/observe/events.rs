@@ -16,7 +16,7 @@ pub enum Event {
         /// The run.
         run: String,
     },
-    /// The process of a step exists.
+    /// The packet of a step is built, and its process is about to start.
     StepStarted {
         /// The run.
         run: String,

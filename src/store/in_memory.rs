@@ -219,10 +219,11 @@ impl Store for InMemoryStore {
         Ok(())
     }
 
-    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    async fn interrupt_abandoned(&self, now: Timestamp, gone: &[String]) -> Result<Vec<RunId>, StoreError> {
         let mut state = self.state();
         let mut ids = Vec::new();
-        for run in state.runs.iter_mut().filter(|run| !run.state.is_final() && run.lease_until < now) {
+        let is_abandoned = |run: &Run| !run.state.is_final() && (run.lease_until < now || gone.contains(&run.owner));
+        for run in state.runs.iter_mut().filter(|run| is_abandoned(run)) {
             (run.state, run.finished_at) = (RunState::Interrupted, Some(now));
             run.error = Some(super::interrupted_reason().to_owned());
             ids.push(run.id.clone());

@@ -116,8 +116,9 @@ pub trait Store: Send + Sync {
     /// Extends the lease by which other processes see that this run's owner lives.
     async fn renew_lease(&self, run: &RunId, owner: &str, until: Timestamp) -> Result<(), StoreError>;
 
-    /// Marks unfinished runs whose lease ended before `now` as interrupted; returns them.
-    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError>;
+    /// Marks unfinished runs whose lease ended before `now`, or whose owner is among those that are
+    /// `gone`, as interrupted; returns them.
+    async fn interrupt_abandoned(&self, now: Timestamp, gone: &[String]) -> Result<Vec<RunId>, StoreError>;
 
     /// Asks for a run to be cancelled, whichever process owns it.
     async fn request_cancel(&self, run: &RunId, at: Timestamp) -> Result<(), StoreError>;

@@ -53,7 +53,9 @@ impl TypedTool for CancelRun {
 
     fn text(&self, output: &Output) -> String {
         let state = output.status.as_str();
-        if output.stopped.is_empty() {
+        if !output.status.is_final() {
+            format!("{} was asked to stop and is still {state}", output.run_id)
+        } else if output.stopped.is_empty() {
             format!("{} was {state} already; nothing was stopped", output.run_id)
         } else {
             let names: Vec<&str> = output.stopped.iter().map(Name::as_str).collect();

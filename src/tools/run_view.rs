@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{Call, ErrorKind, ToolError};
 use crate::base::{Name, RunId};
-use crate::delegate::{DelegateError, Delegator, Outcome, Request, View};
+use crate::delegate::{DelegateError, Delegator, Outcome, Request, Started, View};
 use crate::exec::sandbox::{Report, Strength};
 use crate::store::{RunState, Step};
 
@@ -73,13 +73,14 @@ impl From<DelegateError> for ToolError {
 /// Starts a run and waits for it; a caller that goes away meanwhile cancels it.
 pub async fn start_and_wait(call: &Call, request: Request, wait_seconds: Option<u64>) -> Result<View, ToolError> {
     let delegator = &call.services.delegator;
-    let id = delegator.start(request).await?;
+    let Started { id, is_new } = delegator.start(request).await?;
     let time = match wait_seconds {
         Some(seconds) => Duration::from_secs(seconds),
         None if call.capped => WAIT_DEFAULT,
         None => Duration::from_secs(7 * 24 * 3600),
     };
-    let mut guard = AbandonOnDrop { delegator, id: Some(id.clone()) };
+    // Whoever joins a run by its key may leave it again; it is not theirs to end.
+    let mut guard = AbandonOnDrop { delegator, id: is_new.then(|| id.clone()) };
     let view = wait(call, &id, time).await?;
     guard.id = None;
     Ok(view)

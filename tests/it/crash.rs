@@ -188,3 +188,43 @@ fn a_killed_server_takes_its_tasks_along() {
     std::thread::sleep(Duration::from_millis(100));
     crate::support::eventually("no sleeper is left", || !is_running());
 }
+
+#[test]
+fn a_run_of_a_killed_server_is_seen_to_be_interrupted_at_once() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let root = project(&scratch);
+    let agent = "---\nname: sleepy\ndescription: Sleeps.\nrunner: command\ncommand: [sleep, \"600\"]\n---\n";
+    std::fs::write(root.join(".claude/agents/sleepy.md"), agent).expect("an agent");
+    let mut server = Server::start(&root);
+    let run = server.ask("delegate_task", &json!({ "agent": "sleepy", "task": "Sleep.", "wait_seconds": 0 }));
+    server.child.kill().expect("the server was alive");
+    server.child.wait().expect("it is reaped");
+    let seen = Server::start(&root).ask("get_run", &json!({ "run_id": run["run_id"] }));
+    assert_eq!(seen["runs"][0]["status"], "interrupted", "{seen}");
+}
+
+#[test]
+fn a_server_that_leaves_writes_down_the_end_of_its_runs() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let root = project(&scratch);
+    let agent = "---\nname: sleepy\ndescription: Sleeps.\nrunner: command\ncommand: [sleep, \"600\"]\n---\n";
+    std::fs::write(root.join(".claude/agents/sleepy.md"), agent).expect("an agent");
+    let mut server = Server::start(&root);
+    let run = server.ask("delegate_task", &json!({ "agent": "sleepy", "task": "Sleep.", "wait_seconds": 0 }));
+    let Server { child, stdin, stdout: _stdout } = &mut server;
+    // Closing standard input is how a client says goodbye.
+    let stdin = std::mem::replace(stdin, null_stdin());
+    drop(stdin);
+    assert!(child.wait().expect("it ends").success());
+    let seen = Server::start(&root).ask("get_run", &json!({ "run_id": run["run_id"] }));
+    assert_eq!(seen["runs"][0]["status"], "cancelled", "{seen}");
+}
+
+/// Standard input of a process that is over, to take the place of one that is to be closed.
+fn null_stdin() -> ChildStdin {
+    #[expect(clippy::disallowed_methods, reason = "the test needs a pipe to nowhere")]
+    let mut over = Command::new("true").stdin(Stdio::piped()).spawn().expect("true runs");
+    let stdin = over.stdin.take().expect("a pipe");
+    let _ = over.wait();
+    stdin
+}

@@ -273,8 +273,9 @@ fn work_apart_comes_back_as_a_diff_and_leaves_nothing() {
                 "{text}"
             );
             assert_eq!(fs::read_to_string(project.root.join("kept.txt")).unwrap(), "old\n", "{isolation}");
-            let trees = project.services.config.paths.user_data.join("trees");
-            assert!(fs::read_dir(&trees).map_or(0, Iterator::count) == 0, "{isolation} leaves {}", trees.display());
+            let trees = project.services.config.paths.user_data.with_file_name("context-engine-trees");
+            let left: Vec<_> = walkdir::WalkDir::new(&trees).min_depth(2).into_iter().flatten().collect();
+            assert!(left.is_empty(), "{isolation} leaves {left:?}");
         }
     });
 }
@@ -308,5 +309,65 @@ fn steps_beyond_the_limit_wait_for_a_slot() {
         let out = project.call("run_workflow", json!({ "steps": steps, "mode": "parallel" })).await;
         assert_eq!(out["status"], "succeeded", "{out}");
         assert!(began.elapsed() >= Duration::from_millis(600));
+    });
+}
+
+#[test]
+fn files_of_a_nested_repository_come_back_and_its_hooks_do_not() {
+    run(async {
+        let project = Project::new();
+        project.file("kept.txt", "old\n");
+        let script = "mkdir -p sub/.git/hooks; echo evil > sub/.git/hooks/pre-commit; echo ref > sub/.git/HEAD; echo inner > sub/inner.txt";
+        project.command_agent("nester", &["sh", "-c", script], &["isolation: copy"]);
+        let out = project.call("delegate_task", json!({ "agent": "nester", "task": "Nest." })).await;
+        assert_eq!(out["status"], "succeeded", "{out}");
+        assert!(!project.root.join("sub").exists(), "the agent file asks for a copy");
+        let diff = project.call("context_retrieve", json!({ "handle": out["diff"] })).await;
+        let text = diff["text"].as_str().unwrap();
+        assert!(text.contains("+inner") && !text.contains("evil"), "{text}");
+    });
+}
+
+#[test]
+fn who_joins_a_run_by_its_key_does_not_end_it_by_leaving() {
+    run(async {
+        let project = Project::new();
+        project.command_agent("slow", &["sh", "-c", "sleep 2; echo done"], &[]);
+        let input = json!({ "agent": "slow", "task": "Wait.", "idempotency_key": "shared", "wait_seconds": 0 });
+        let first = project.call("delegate_task", input).await;
+        let cancel = CancellationToken::new();
+        let call = project.call_of(cancel.clone());
+        let joined = json!({ "agent": "slow", "task": "Wait.", "idempotency_key": "shared" });
+        let joining = tokio::spawn(async move { tools::call(&call, "delegate_task", joined).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        cancel.cancel();
+        assert_eq!(joining.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+        let seen = project.call("get_run", json!({ "run_id": first["run_id"], "wait_seconds": 30 })).await;
+        assert_eq!(seen["runs"][0]["status"], "succeeded", "{seen}");
+    });
+}
+
+#[test]
+fn a_secret_in_an_error_or_a_task_is_not_kept() {
+    const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    run(async {
+        let project = Project::new();
+        project.command_agent("leaky", &["sh", "-c", &format!("echo {SECRET}; echo {SECRET} >&2; exit 1")], &[]);
+        let out = project.call("delegate_task", json!({ "agent": "leaky", "task": format!("Use {SECRET}.") })).await;
+        assert_eq!(out["status"], "failed", "{out}");
+        let seen = project.call("get_run", json!({ "run_id": out["run_id"] })).await;
+        assert!(!out.to_string().contains(SECRET) && !seen.to_string().contains(SECRET), "{out} {seen}");
+    });
+}
+
+#[test]
+fn a_repository_cannot_raise_the_limits_of_its_agents() {
+    run(async {
+        let project = Project::with(&["delegation.timeout_seconds=1", "delegation.result_tokens=50"]);
+        let more = ["timeout_seconds: 3600", "result_tokens: 100000"];
+        project.command_agent("greedy", &["sh", "-c", "seq 10000; sleep 60"], &more);
+        let out = project.call("delegate_task", json!({ "agent": "greedy", "task": "Take." })).await;
+        assert_eq!(out["status"], "timed_out", "{out}");
+        assert!(out["result_tokens"].as_u64().unwrap() <= 50, "{out}");
     });
 }

@@ -417,13 +417,13 @@ async fn abandoned_runs_are_interrupted(store: AnyStore) {
         ];
         store.create_run(run.clone(), steps).await.expect("recorded");
     }
-    assert_eq!(store.interrupt_abandoned(at(31)).await.expect("marked"), std::slice::from_ref(&dead.id));
+    assert_eq!(store.interrupt_abandoned(at(31), &[]).await.expect("marked"), std::slice::from_ref(&dead.id));
     let found = store.run(&dead.id).await.expect("read").expect("there");
     assert_eq!((found.state, found.finished_at), (RunState::Interrupted, Some(at(31))));
     let states: Vec<_> = store.steps(&dead.id).await.expect("read").into_iter().map(|step| step.state).collect();
     assert_eq!(states, [RunState::Succeeded, RunState::Interrupted]);
     assert_eq!(store.run(&alive.id).await.expect("read"), Some(alive));
-    assert!(store.interrupt_abandoned(at(31)).await.expect("marked").is_empty());
+    assert!(store.interrupt_abandoned(at(31), &[]).await.expect("marked").is_empty());
 }
 
 async fn events_are_numbered_in_order(store: AnyStore) {

@@ -181,8 +181,9 @@ impl Store for SqliteStore {
         self.writer.write("renewing a lease", move |connection| runs::renew(connection, &run, &owner, until)).await
     }
 
-    async fn interrupt_abandoned(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        self.writer.write("marking abandoned runs", move |connection| runs::interrupt(connection, now)).await
+    async fn interrupt_abandoned(&self, now: Timestamp, gone: &[String]) -> Result<Vec<RunId>, StoreError> {
+        let gone = gone.to_vec();
+        self.writer.write("marking abandoned runs", move |connection| runs::interrupt(connection, now, &gone)).await
     }
 
     async fn request_cancel(&self, run: &RunId, at: Timestamp) -> Result<(), StoreError> {

@@ -133,14 +133,19 @@ pub(super) fn renew(connection: &Connection, run: &RunId, owner: &str, until: Ti
         .map(drop)
 }
 
+fn json_list(texts: &[String]) -> String {
+    serde_json::to_string(texts).expect("texts are JSON")
+}
+
 /// Marks runs whose owner has died, and their unfinished steps.
-pub(super) fn interrupt(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RunId>> {
+pub(super) fn interrupt(connection: &Connection, now: Timestamp, gone: &[String]) -> rusqlite::Result<Vec<RunId>> {
     let mut ids: Vec<RunId> = connection
         .prepare_cached(
             "UPDATE runs SET state = 'interrupted', finished_at = ?1, error = ?2 \
-             WHERE state IN ('queued', 'running') AND lease_until < ?1 RETURNING id",
+             WHERE state IN ('queued', 'running') \
+             AND (lease_until < ?1 OR owner IN (SELECT value FROM json_each(?3))) RETURNING id",
         )?
-        .query_map(params![micros(now), interrupted_reason()], |row| parsed(row, 0))?
+        .query_map(params![micros(now), interrupted_reason(), json_list(gone)], |row| parsed(row, 0))?
         .collect::<Result<_, _>>()?;
     ids.sort();
     for id in &ids {
