@@ -108,7 +108,10 @@ pub async fn attempt(attempt: Attempt<'_>, watch: &Watch) -> Result<Outcome, Fai
         }
         (Ok(outcome), Err(error)) => Err(Failure {
             state: RunState::Failed,
-            error: format!("the agent succeeded, but its changes could not be read ({error}); they are in {}", tree.path.display()),
+            error: format!(
+                "the agent succeeded, but its changes could not be read ({error}); they are in {}",
+                tree.path.display()
+            ),
             outcome: Some(Box::new(outcome)),
             ran: true,
         }),

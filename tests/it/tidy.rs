@@ -97,7 +97,9 @@ fn no_test_file_is_forgotten() {
         }
     }
     let fixtures = root().join("tests").join("fixtures");
-    let others: Vec<_> =
-        rust_files(&root().join("tests")).into_iter().filter(|file| !file.starts_with(&folder) && !file.starts_with(&fixtures)).collect();
+    let others: Vec<_> = rust_files(&root().join("tests"))
+        .into_iter()
+        .filter(|file| !file.starts_with(&folder) && !file.starts_with(&fixtures))
+        .collect();
     assert!(others.is_empty(), "tests belong into tests/it: {others:?}");
 }
