@@ -15,6 +15,7 @@
 //! | `keep_episode(Episode)` | the outcome of a run | its id |
 //! | `examples(&Name, &str, Budget)` | agent and task | `Vec<Recalled>`, within the budget |
 
+mod assigned;
 mod episode;
 mod forget;
 mod rank;
@@ -64,9 +65,7 @@ impl Memories {
             found.sort_by_key(place);
             found.dedup_by(|one, other| one.content.id == other.content.id);
         }
-        for memory in &mut found {
-            memory.content.text = redact(&memory.content.text).0;
-        }
+        found.iter_mut().for_each(|memory| drop(redact::redact_memory(memory)));
         Ok(found)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::rank::{self, Ranked, ScorePart};
-use super::redact::{Redacted, redact};
+use super::redact::{Redacted, redact_memory, redacted_filter};
 use super::{Memories, MemoryError, terms};
 use crate::base::MemoryId;
 use crate::store::{Matches, Memory, MemoryFilter, Scope, Store};
@@ -93,14 +93,15 @@ impl Memories {
     /// Finds memories, best first. The same query over the same memories gives the same answer;
     /// ties are in the order of ids.
     pub async fn recall(&self, request: &RecallRequest) -> Result<Recollection, MemoryError> {
-        let searched = scopes_searched(&request.filter);
+        let filter = redacted_filter(&request.filter);
+        let searched = scopes_searched(&filter);
         let mut sources: Vec<(&dyn Store, MemoryFilter)> = Vec::new();
         for (store, of_user) in [(&self.project, false), (&self.user, true)] {
             let scopes: Vec<Scope> =
                 searched.iter().copied().filter(|scope| (*scope == Scope::User) == of_user).collect();
             if !scopes.is_empty() {
-                let now = request.filter.now.or(Some(self.clock.now()));
-                sources.push((store.as_ref(), MemoryFilter { scopes, now, ..request.filter.clone() }));
+                let now = filter.now.or(Some(self.clock.now()));
+                sources.push((store.as_ref(), MemoryFilter { scopes, now, ..filter.clone() }));
             }
         }
         let terms = terms::of_query(&request.query);
@@ -269,8 +270,7 @@ fn belongs(memory: &Memory, filter: &MemoryFilter) -> bool {
 }
 
 fn recalled(mut memory: Memory, score: f64, parts: Vec<ScorePart>, neighbour_of: Option<MemoryId>) -> Recalled {
-    let (text, redacted) = redact(&memory.content.text);
-    memory.content.text = text;
+    let redacted = redact_memory(&mut memory);
     Recalled { memory, score, parts, neighbour_of, redacted }
 }
 

@@ -1,13 +1,17 @@
 //! Keeps secrets out of what is stored and out of what is recalled.
 //!
 //! Known shapes of keys are replaced wherever they stand; a value after `password =` and its like
-//! only when it looks random enough, because code and prose are full of such names. A replaced
-//! secret leaves `[redacted:KIND]`. Text between `<private>` and `</private>` is never stored.
+//! only when it can hardly be a word, a type or an expression ([`super::assigned`]), because code
+//! and prose are full of such names. A replaced secret leaves `[redacted:KIND]`. Text between
+//! `<private>` and `</private>` is never stored.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
 use regex::{Captures, Regex};
+
+use super::assigned::{self, Assigned};
+use crate::store::{Memory, MemoryFilter};
 
 /// How many secrets of a kind were replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +30,17 @@ struct Shape {
     triggers: &'static [&'static str],
     /// Where the pattern has a group named `secret`, only that goes.
     pattern: &'static str,
+    /// Whether what the pattern found is a secret after all.
+    holds: fn(&Assigned<'_>) -> bool,
 }
 
 const fn shape(kind: &'static str, triggers: &'static [&'static str], pattern: &'static str) -> Shape {
-    Shape { kind, triggers, pattern }
+    Shape { kind, triggers, pattern, holds: |_| true }
+}
+
+/// A value that was given a telling name, or that stands where a password does.
+const fn value(triggers: &'static [&'static str], pattern: &'static str, holds: fn(&Assigned<'_>) -> bool) -> Shape {
+    Shape { kind: "password", triggers, pattern, holds }
 }
 
 const SHAPES: &[Shape] = &[
@@ -99,15 +110,42 @@ const SHAPES: &[Shape] = &[
         r"(?i)\b(?:bearer|authorization\s*:\s*(?:basic|token))\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)",
     ),
     shape("connection_password", &["://"], r#"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@"#),
-    shape(
-        ASSIGNED,
-        &["passw", "passphrase", "pwd", "secret", "key", "token", "credential"],
-        r#"(?i)\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|secret|api_?-?key|access_?-?key|auth_?-?key|token|credential)[a-z0-9_-]*["'`]?\s*(?:=>|:=|[=:])\s*["'`]?(?P<secret>[^\s"'`,;<>(){}\[\]]{6,})"#,
+    value(
+        &["curl", "wget", "http "],
+        r#"(?i)\b(?:curl|wget|http)\b[^\n|;]*?\s(?:-u|--user|-U|--proxy-user|-a|--auth)(?:\s+|=)?["']?[^\s:"'/]+:(?P<secret>[^\s"']+)"#,
+        |_| true,
+    ),
+    value(
+        &["--pass", "sshpass"],
+        r#"(?i)(?:\s--?pass(?:word|wd|phrase)?(?:\s+|=)|\bsshpass\s+-p\s*)["']?(?P<secret>[^\s"'`]{4,})"#,
+        assigned::is_chosen,
+    ),
+    value(
+        &["passw", "passphrase", "pwd"],
+        r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*)"(?P<secret>(?:[^"\\\n]|\\.){4,})""#,
+        assigned::is_literal,
+    ),
+    value(
+        &["passw", "passphrase", "pwd"],
+        r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*)'(?P<secret>[^'\n]{4,})'"#,
+        assigned::is_literal,
+    ),
+    value(
+        &["passw", "passphrase", "pwd"],
+        r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))\\"(?P<sign>\s*:\s*)\\"(?P<secret>[^"\\\n]{4,})\\""#,
+        assigned::is_literal,
+    ),
+    value(
+        &["passw", "passphrase", "pwd", "secret", "key", "token", "credential", "_pass"],
+        r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|_pass|secret|api_?-?key|access_?-?key|auth_?-?key|token|credential)[a-z0-9_-]*)["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*["'`]?)(?P<secret>[^\s"'`,;<>(){}\[\]]{4,})"#,
+        assigned::is_secret,
+    ),
+    value(
+        &["password is ", "password was ", "passphrase is "],
+        r#"(?i)(?P<name>\b(?:password|passphrase))(?P<sign>\s+(?:is|was)(?:\s+now)?:?\s+)["'`]?(?P<secret>[^\s"'`,;<>(){}\[\]]{6,})"#,
+        assigned::is_told,
     ),
 ];
-
-/// A value that was given a telling name.
-const ASSIGNED: &str = "password";
 
 /// Each compiled when a text first needs it.
 static PATTERNS: [OnceLock<Regex>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
@@ -143,9 +181,15 @@ pub fn redact(text: &str) -> (String, Vec<Redacted>) {
         let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
             let whole = found.get(0).expect("a match has a text");
             let secret = found.name("secret").unwrap_or(whole);
-            let harmless =
-                is_placeholder(secret.as_str()) || (*kind == ASSIGNED && !looks_random(found, secret.as_str()));
-            if harmless {
+            let part = |name| found.name(name).map_or("", |part| part.as_str());
+            let assigned = Assigned {
+                before: &text[..whole.start()],
+                name: part("name"),
+                sign: part("sign"),
+                value: secret.as_str(),
+                after: &text[secret.end()..],
+            };
+            if is_placeholder(secret.as_str()) || !(shape.holds)(&assigned) {
                 return whole.as_str().to_owned();
             }
             *counts.entry(kind).or_default() += 1;
@@ -178,6 +222,14 @@ pub(super) fn redact_json(json: &str) -> Result<(String, Vec<Redacted>), serde_j
 fn redact_value(key: &str, value: &mut serde_json::Value, all: &mut Vec<Redacted>) {
     match value {
         serde_json::Value::String(text) => {
+            if assigned::names_a_password(key)
+                && !is_placeholder(text)
+                && assigned::is_literal(&Assigned { name: key, value: text, ..Assigned::default() })
+            {
+                *text = "[redacted:password]".to_owned();
+                merge(all, &mut vec![Redacted { kind: "password", count: 1 }]);
+                return;
+            }
             // The key tells as much as a name before `=` does.
             let prefix = format!("{key}=");
             let (with_key, mut redacted) = redact(&format!("{prefix}{text}"));
@@ -191,6 +243,43 @@ fn redact_value(key: &str, value: &mut serde_json::Value, all: &mut Vec<Redacted
             fields.iter_mut().for_each(|(key, field)| redact_value(key, field, all));
         }
         _ => {}
+    }
+}
+
+/// Redacts whatever of a memory can hold a secret, and returns what was replaced.
+pub(super) fn redact_memory(memory: &mut Memory) -> Vec<Redacted> {
+    let mut all = Vec::new();
+    let content = &mut memory.content;
+    redact_in_place(&mut content.text, &mut all);
+    for field in
+        [&mut content.agent, &mut content.session_id, &mut content.actor, &mut content.source, &mut content.topic_key]
+    {
+        field.iter_mut().for_each(|field| redact_in_place(field, &mut all));
+    }
+    content.tags.iter_mut().for_each(|tag| redact_in_place(tag, &mut all));
+    if let Ok((metadata, mut more)) = redact_json(&content.metadata) {
+        content.metadata = metadata;
+        merge(&mut all, &mut more);
+    }
+    all
+}
+
+/// Returns the filter as it is asked of a store, where no name holds a secret.
+pub(super) fn redacted_filter(filter: &MemoryFilter) -> MemoryFilter {
+    let mut filter = filter.clone();
+    for field in [&mut filter.agent, &mut filter.session_id, &mut filter.actor] {
+        field.iter_mut().for_each(|field| redact_in_place(field, &mut Vec::new()));
+    }
+    filter.tags.iter_mut().for_each(|tag| redact_in_place(tag, &mut Vec::new()));
+    filter
+}
+
+/// Redacts a text and adds what was replaced.
+pub(super) fn redact_in_place(text: &mut String, all: &mut Vec<Redacted>) {
+    let (clean, mut redacted) = redact(text);
+    if !redacted.is_empty() {
+        *text = clean;
+        merge(all, &mut redacted);
     }
 }
 
@@ -211,38 +300,6 @@ fn is_placeholder(secret: &str) -> bool {
         || secret.contains("[redacted:")
         || secret.chars().all(|c| c == first)
         || secret.eq_ignore_ascii_case("password")
-}
-
-/// Whether an assigned value is a secret rather than a word, a number or an expression.
-fn looks_random(found: &Captures<'_>, value: &str) -> bool {
-    let name = found.get(0).map_or("", |whole| whole.as_str()).to_ascii_lowercase();
-    let value = value.trim_end_matches(['.', '!', '?', ':', '\\']);
-    let is_password =
-        name.starts_with("pass") || name.contains("passw") || name.contains("pwd") || name.contains("passphrase");
-    let letters = value.chars().any(char::is_alphabetic);
-    let digits = value.chars().any(|c| c.is_ascii_digit());
-    let symbols = value.chars().any(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | ':' | '/'));
-    let mixed_case = value.chars().any(char::is_uppercase) && value.chars().any(char::is_lowercase);
-    let looks_like_code =
-        value.contains("::") || value.contains("->") || value.starts_with("self.") || value.contains("env");
-    let entropy = entropy(value);
-    if looks_like_code || value.len() < 6 {
-        return false;
-    }
-    if is_password {
-        // People choose these: a sign, or letters with digits, is enough.
-        entropy >= 2.0 && (symbols || (letters && digits))
-    } else {
-        value.len() >= 12 && letters && digits && (entropy >= 3.0) && (mixed_case || symbols || entropy >= 3.3)
-    }
-}
-
-/// Bits for each character, by how often each occurs.
-fn entropy(text: &str) -> f64 {
-    let mut counts: BTreeMap<char, f64> = BTreeMap::new();
-    text.chars().for_each(|c| *counts.entry(c).or_default() += 1.0);
-    let total: f64 = counts.values().sum();
-    counts.values().map(|count| count / total).map(|share| -share * share.log2()).sum()
 }
 
 #[cfg(test)]
@@ -295,6 +352,17 @@ mod tests {
             ("DB_PASSWORD=hunter2!", "DB_PASSWORD=[redacted:password]"),
             (r#"{"password": "Tr0ub4dor"}"#, r#"{"password": "[redacted:password]"}"#),
             ("api_key = 'q9Zx81LmPw02RtYv'", "api_key = '[redacted:password]'"),
+            ("DB_PASSWORD=correct-horse", "DB_PASSWORD=[redacted:password]"),
+            ("export SMTP_PASS=letmein && run", "export SMTP_PASS=[redacted:password] && run"),
+            ("host=db password=swordfish user=app", "host=db password=[redacted:password] user=app"),
+            ("db:\n  password: correct-horse\n  port: 1", "db:\n  password: [redacted:password]\n  port: 1"),
+            (r#"password: "two words here", x"#, r#"password: "[redacted:password]", x"#),
+            ("password = 'it is\\' me'", "password = '[redacted:password]' me'"),
+            (r#"{\"password\": \"two words\"}"#, r#"{\"password\": \"[redacted:password]\"}"#),
+            ("curl -u admin:hunter22 https://x.org/a", "curl -u admin:[redacted:password] https://x.org/a"),
+            ("curl -s --user 'admin:hunter22' x", "curl -s --user 'admin:[redacted:password]' x"),
+            ("mysql --password hunter22 -h db", "mysql --password [redacted:password] -h db"),
+            ("my database password is hunter22, now", "my database password is [redacted:password], now"),
         ] {
             let (once, redacted) = redact(text);
             assert_eq!(once, expected);
@@ -318,6 +386,23 @@ mod tests {
             "see src/secret.rs:120 and the sk-learn docs",
             "commit 3f786850e387550fdab836ed7e6dc881de23001b",
             "token_count = usize::MAX",
+            "connect(host=host, password=password, user=user_name)",
+            "self.password = password_from_stdin",
+            "password = prompt2(user)",
+            "pub struct Login { password: String, name: String }",
+            "password: string;",
+            "  password: required\n",
+            "password: \"string\"",
+            "label(password: \"Enter your password\")",
+            "Passwords: ask Bo, who keeps them in the safe",
+            "the password is base64-encoded and then hashed",
+            "the password is required",
+            "use --password to set one, or --password-stdin",
+            "PWD=/home/ann/work2 OLDPWD=/home/ann",
+            "PASSWORD_FILE=/run/secrets/db",
+            "curl -u \"$USER:$PASS\" https://example.org",
+            "curl -u admin https://example.org:8080/path",
+            "password == \"\" || password != other",
         ] {
             assert_eq!(redact(text), (text.to_owned(), Vec::new()));
         }
@@ -333,6 +418,8 @@ mod tests {
         let (json, redacted) = redact_json(r#"{"password":"Tr0ub4dor","list":["plain"],"n":1}"#).expect("valid");
         assert_eq!(json, r#"{"password":"[redacted:password]","list":["plain"],"n":1}"#);
         assert_eq!(redacted.len(), 1);
+        let (json, _) = redact_json(r#"{"db_password":"two words here","password":"string"}"#).expect("valid");
+        assert_eq!(json, r#"{"db_password":"[redacted:password]","password":"string"}"#);
         let (same, _) = redact_json(r#"{ "a" : 1 }"#).expect("valid");
         assert_eq!(same, r#"{ "a" : 1 }"#);
     }

@@ -163,6 +163,10 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
     };
     let source = clean(draft.source);
     let actor = clean(draft.actor);
+    let agent = clean(draft.agent);
+    let session_id = clean(draft.session_id);
+    let topic_key = clean(draft.topic_key);
+    let tags = tidy_tags(draft.tags.into_iter().filter_map(|tag| clean(Some(tag))).collect());
     let occurred_at = draft.occurred_at.unwrap_or(now);
     let document = terms::of_document(&text, actor.as_deref(), occurred_at);
     let mut new = NewMemory {
@@ -172,9 +176,9 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
         digest: String::new(),
         kind: draft.kind,
         scope: draft.scope,
-        agent: draft.agent.filter(|agent| !agent.is_empty()),
-        tags: tidy_tags(draft.tags),
-        session_id: draft.session_id.filter(|session| !session.is_empty()),
+        agent,
+        tags,
+        session_id,
         actor,
         occurred_at,
         created_at: now,
@@ -183,7 +187,7 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
         expires_at: draft.expires_at,
         source,
         metadata,
-        topic_key: draft.topic_key.filter(|topic| !topic.is_empty()),
+        topic_key,
         supersedes: draft.supersedes,
         text,
     };
@@ -249,7 +253,7 @@ pub(super) fn tidy_tags(tags: Vec<String>) -> Vec<String> {
 
 fn check_fields(draft: &Draft) -> Result<(), String> {
     check_importance(draft.importance)?;
-    let missing = |field: &Option<String>| field.as_deref().is_none_or(str::is_empty);
+    let missing = |field: &Option<String>| field.as_deref().is_none_or(|field| field.trim().is_empty());
     if draft.scope == Scope::Session && missing(&draft.session_id) {
         return Err("scope session needs session_id".to_owned());
     }

@@ -51,8 +51,12 @@ impl Memories {
                 Some(metadata)
             }
         };
+        let tags = update.tags.map(|mut tags| {
+            tags.iter_mut().for_each(|tag| redact::redact_in_place(tag, &mut redacted));
+            remember::tidy_tags(tags)
+        });
         let change = Change {
-            tags: update.tags.map(remember::tidy_tags),
+            tags,
             metadata,
             importance: update.importance,
             pinned: update.pinned,

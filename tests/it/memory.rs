@@ -175,6 +175,36 @@ async fn secrets_are_neither_stored_nor_recalled() {
 }
 
 #[tokio::test]
+async fn no_field_keeps_a_secret_and_filters_still_find() {
+    let fixture = fixture();
+    let token = format!("ghp_{}", "a1B2c3D4e5".repeat(4));
+    let with_secret = Draft {
+        tags: vec![token.clone(), "plain".to_owned()],
+        session_id: Some(format!("s {token}")),
+        topic_key: Some(token.clone()),
+        agent: Some(token.clone()),
+        actor: Some(token.clone()),
+        source: Some(token.clone()),
+        ..draft("deploy on Friday")
+    };
+    let answer = fixture.memories.remember(vec![with_secret]).await.expect("remembered").remove(0);
+    assert_eq!(answer.redacted.iter().map(|one| one.count).sum::<usize>(), 6);
+    let filter = MemoryFilter {
+        tags: vec![token.clone()],
+        session_id: Some(format!("s {token}")),
+        agent: Some(token.clone()),
+        ..MemoryFilter::default()
+    };
+    let found = fixture.memories.recall(&RecallRequest { filter, ..request("deploy") }).await.expect("recalled");
+    assert_eq!(texts(&found), ["deploy on Friday"]);
+    assert!(!format!("{found:?}").contains(&token), "{found:?}");
+    let id = found.memories[0].memory.content.id.clone();
+    let update = Update { tags: Some(vec![token.clone()]), ..Update::default() };
+    let updated = fixture.memories.update(&id, update).await.expect("updated");
+    assert_eq!(updated.memory.content.tags, ["[redacted:github_token]"]);
+}
+
+#[tokio::test]
 async fn the_users_memories_are_ranked_with_the_projects() {
     let fixture = fixture();
     let user = Draft { scope: Scope::User, ..draft("Ann prefers tabs over spaces in Go code") };
