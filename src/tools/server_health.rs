@@ -26,7 +26,9 @@ pub struct Params {}
 /// What was found.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Output {
-    /// Whether every check is healthy.
+    /// Whether everything that is needed works: no check is unhealthy.
+    healthy: bool,
+    /// The status of the worst check.
     status: Status,
     /// The version of this program.
     version: &'static str,
@@ -71,8 +73,10 @@ impl TypedTool for ServerHealth {
             sandbox: sandbox(call).await,
         };
         let all = [&checks.database, &checks.memory, &checks.disk, &checks.api, &checks.sandbox];
+        let status = overall(all);
         Ok(Output {
-            status: overall(all),
+            healthy: status < Status::Unhealthy,
+            status,
             version: env!("CARGO_PKG_VERSION"),
             timestamp: call.services.clock.now().to_string(),
             checks,
