@@ -25,26 +25,44 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The rooms that a source text names after `crate::`, with the line of each.
 fn rooms_used(source: &str) -> Vec<(usize, String)> {
+    let code: String = source
+        .split_inclusive('\n')
+        .map(|line| if line.trim_start().starts_with("//") { "\n" } else { line })
+        .collect();
+    let word = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
     let mut used = Vec::new();
-    for (index, line) in source.lines().enumerate() {
-        if line.trim_start().starts_with("//") {
-            continue;
-        }
-        for (at, _) in line.match_indices("crate::") {
-            let rest = &line[at + "crate::".len()..];
-            if let Some(list) = rest.strip_prefix('{') {
-                let list = list.split('}').next().unwrap_or_default();
-                used.extend(
-                    list.split(',')
-                        .map(|item| (index + 1, item.trim().split("::").next().unwrap_or_default().to_owned())),
-                );
-            } else {
-                let room: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                used.push((index + 1, room));
-            }
+    for (at, _) in code.match_indices("crate::") {
+        let line = code[..at].matches('\n').count() + 1;
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => used.push((line, word(rest))),
+            Some(list) => used.extend(top_level_items(list).into_iter().map(|item| (line, word(item)))),
         }
     }
     used
+}
+
+/// The items of a list of paths up to its closing brace; what stands in inner braces belongs to one.
+fn top_level_items(list: &str) -> Vec<&str> {
+    let (mut items, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                items.push(&list[start..at]);
+                start = at + 1;
+                if character == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    items.retain(|item| !item.trim().is_empty());
+    items
 }
 
 #[test]
@@ -83,6 +101,8 @@ fn lib_lists_the_rooms_in_order() {
 fn the_check_sees_an_upward_use() {
     assert_eq!(rooms_used("use crate::front::mcp;"), [(1, "front".to_owned())]);
     assert_eq!(rooms_used("\nuse crate::{base::Name, store};"), [(2, "base".to_owned()), (2, "store".to_owned())]);
+    let several = "use crate::{\n    base::{Name, Clock},\n    front,\n};";
+    assert_eq!(rooms_used(several), [(1, "base".to_owned()), (1, "front".to_owned())]);
     assert!(rooms_used("// crate::front").is_empty());
 }
 
