@@ -29,6 +29,9 @@ pub(super) struct Key {
     pub form: Form,
     /// Whether a project's file must not set it, because a repository would widen its own rights.
     pub trusted: bool,
+    /// Whether a project's file may only name a place inside the project, because a repository
+    /// would reach for the user's other files.
+    pub inside: bool,
 }
 
 impl Key {
@@ -87,8 +90,9 @@ fn collect(schema: &Value, path: &str, keys: &mut Vec<Key>) {
             collect(schema, &path, keys);
         }
     } else {
-        let trusted = schema.get("x-trusted").is_some_and(|value| value == &Value::Bool(true));
-        keys.push(Key { path: path.to_owned(), form: form(schema), trusted });
+        let marked = |mark: &str| schema.get(mark) == Some(&Value::Bool(true));
+        let (trusted, inside) = (marked("x-trusted"), marked("x-inside"));
+        keys.push(Key { path: path.to_owned(), form: form(schema), trusted, inside });
     }
 }
 
@@ -171,6 +175,7 @@ mod tests {
         assert_eq!(find("context.compression.levels").form, Form::List(Box::new(Form::Word(levels))));
         assert_eq!(find("sandbox.minimum").form.describe(), "one of full, landlock, unprotected");
         assert!(find("sandbox.minimum").trusted && !find("memory.path").trusted);
+        assert!(find("memory.path").inside && find("data_dir").inside && !find("log").inside);
     }
 
     #[test]

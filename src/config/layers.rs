@@ -14,7 +14,9 @@ use serde::Deserialize;
 #[schemars(title = "context-engine.yaml")]
 pub struct Settings {
     /// The folder that holds this project's data; absent: `.claude/data` in the project's root, or
-    /// the user's data folder outside any project.
+    /// the user's data folder outside any project. A project's settings may only name a folder
+    /// inside the project.
+    #[schemars(extend("x-inside" = true))]
     pub data_dir: Option<String>,
     /// What is logged to standard error: a level (error, warn, info, debug, trace) or a filter such
     /// as `info,context_engine::store=debug`.
@@ -93,7 +95,9 @@ pub struct Memory {
     pub backend: Option<Backend>,
     /// The address of a PostgreSQL server.
     pub connection: Option<String>,
-    /// The file that keeps the memories; absent: `memory.db` in the data folder.
+    /// The file that keeps the memories; absent: `memory.db` in the data folder. A project's
+    /// settings may only name a file inside the project.
+    #[schemars(extend("x-inside" = true))]
     pub path: Option<String>,
     /// The cache of recalls.
     pub cache: Option<Cache>,

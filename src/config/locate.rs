@@ -126,6 +126,14 @@ pub(super) fn absolute(path: &str, base: &Path, home: Option<&Path>) -> PathBuf 
     clean(&path)
 }
 
+/// Returns whether `path` lies inside `root` when links are followed. What is not there yet counts as
+/// where it would be made; a link that leads nowhere could be made to lead anywhere.
+pub(super) fn lies_inside(path: &Path, root: &Path) -> bool {
+    let Ok(root) = root.canonicalize() else { return false };
+    let Some(there) = path.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok()) else { return false };
+    there.canonicalize().is_ok_and(|there| there.starts_with(&root))
+}
+
 fn clean(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut clean, component| {
         match component {

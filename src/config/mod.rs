@@ -14,7 +14,8 @@
 //!
 //! In files `${VAR}` and `${VAR:-default}` are expanded (`expand.rs`). A value of `null` means the
 //! default. Relative paths start at the file they stand in. A project's files cannot set what would
-//! widen the rights of tasks: a repository is not trusted with that.
+//! widen the rights of tasks, and can keep data only inside the project: a repository is not trusted
+//! with more.
 
 mod expand;
 mod keys;
@@ -61,7 +62,7 @@ impl Loaded {
 pub fn load(sources: &Sources) -> Loaded {
     let places = locate::places(sources);
     let keys = keys::keys();
-    let mut reader = read::Reader::new(&keys, &sources.environment);
+    let mut reader = read::Reader::new(&keys, &sources.environment, &places);
     reader.defaults(include_str!("defaults.yaml"));
     let mut files = vec![(Layer::System, sources.system_file.clone())];
     files.extend(places.user_file.iter().map(|file| (Layer::User, file.clone())));

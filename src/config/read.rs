@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::expand::{expand, shield, unshield};
 use super::keys::{ALIASES, Form, Key, TOLD, nearest};
+use super::locate::{Places, absolute, lies_inside};
 use super::problem::{Layer, Origin, Problem};
 use super::sources::Environment;
 use crate::base::yaml::{self, Meaning, Node, Scalar};
@@ -34,14 +35,15 @@ struct Text<'a> {
 pub(super) struct Reader<'a> {
     keys: &'a [Key],
     environment: &'a Environment,
+    places: &'a Places,
     defaults: BTreeMap<String, Value>,
     values: Values,
 }
 
 impl<'a> Reader<'a> {
     /// Returns a reader of these settings that has read nothing.
-    pub fn new(keys: &'a [Key], environment: &'a Environment) -> Self {
-        Self { keys, environment, defaults: BTreeMap::new(), values: Values::default() }
+    pub fn new(keys: &'a [Key], environment: &'a Environment, places: &'a Places) -> Self {
+        Self { keys, environment, places, defaults: BTreeMap::new(), values: Values::default() }
     }
 
     /// Returns what was read.
@@ -179,6 +181,11 @@ impl<'a> Reader<'a> {
             self.value(&key.form, node, bare)
         };
         match value {
+            Ok(value) if key.inside && self.strays(&value, &place) => {
+                let message = "a project's settings can only name a place inside the project";
+                let hint = "put it elsewhere with your user settings";
+                self.values.problems.push(Problem::new(place, Some(&key.path), message).hint(hint));
+            }
             Ok(value) => {
                 self.values.by_key.insert(key.path.clone(), (value, place));
             }
@@ -187,6 +194,15 @@ impl<'a> Reader<'a> {
                 self.values.problems.extend(wrong.into_iter().map(problem));
             }
         }
+    }
+
+    /// Returns whether a project's file names a place outside the project, `..` and links followed.
+    fn strays(&self, value: &Value, origin: &Origin) -> bool {
+        let (Origin::File { layer: Layer::Project, path: file, .. }, Some(path)) = (origin, value.as_str()) else {
+            return false;
+        };
+        let Some(root) = self.places.project_root.as_deref().filter(|_| !path.is_empty()) else { return false };
+        !lies_inside(&absolute(path, file.parent().unwrap_or(file), self.places.home.as_deref()), root)
     }
 
     /// Returns the value of a form, or everything that is wrong with it and where.

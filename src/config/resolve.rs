@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::expand::is_variable_name;
 use super::layers::{Backend, Level, Settings};
-use super::locate::{Places, absolute};
-use super::problem::{Origin, Problem};
+use super::locate::{Places, absolute, lies_inside};
+use super::problem::{Layer, Origin, Problem};
 use super::read::Values;
 use super::resolved::{
     CompressionConfig, Config, ContextConfig, DelegationConfig, MemoryConfig, Paths, SandboxConfig, SecurityConfig,
@@ -24,7 +24,7 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
         places.project_root.as_ref().map_or_else(|| user_data.clone(), |root| root.join(".claude/data"))
     });
     let memory = settings.memory.unwrap_or_default();
-    let location = resolver.memory(&memory).unwrap_or_else(|| data.join("memory.db"));
+    let location = resolver.location(&memory, &data);
     let user_location = user_data.join("memory.db");
     resolver.metrics(settings.monitoring.and_then(|monitoring| monitoring.enabled));
     let context = settings.context.unwrap_or_default();
@@ -42,7 +42,7 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
                 levels: has_default(compression.levels).into_iter().map(Level::name).map(str::to_owned).collect(),
             },
         },
-        memory: MemoryConfig { location: text(&location), user_location: text(&user_location) },
+        memory: MemoryConfig { location, user_location: text(&user_location) },
         security: SecurityConfig {
             strict: has_default(security.input_validation.and_then(|validation| validation.strict)),
             requests_per_minute: security.rate_limit.and_then(|limit| limit.requests_per_minute),
@@ -142,9 +142,31 @@ impl Resolver<'_> {
         Some(absolute(path, base, self.places.home.as_deref()))
     }
 
-    fn memory(&mut self, memory: &super::layers::Memory) -> Option<PathBuf> {
+    /// Returns where the memories are kept. What cannot be used is a location that no store opens:
+    /// memories that went elsewhere unnoticed would be missed later.
+    fn location(&mut self, memory: &super::layers::Memory, data: &Path) -> String {
+        self.unused(memory);
         if memory.backend == Some(Backend::Postgresql) {
-            let message = "this build keeps memories in SQLite only, and does so now".to_owned();
+            return "postgresql://".to_owned();
+        }
+        let path = self.path("memory.path", memory.path.as_deref());
+        let location = path.clone().unwrap_or_else(|| data.join("memory.db"));
+        // A repository can bring links along, too.
+        if path.is_none()
+            && matches!(self.origin("data_dir").layer(), Layer::Defaults | Layer::Project)
+            && let Some(root) = &self.places.project_root
+            && !lies_inside(&location, root)
+        {
+            let message = format!("{} leads outside the project by a link, which is not followed", location.display());
+            self.problem("memory.path", message, "remove the link, or name its target in CTX_DATA_DIR");
+            return format!("outside://{}", location.display());
+        }
+        text(&location)
+    }
+
+    fn unused(&mut self, memory: &super::layers::Memory) {
+        if memory.backend == Some(Backend::Postgresql) {
+            let message = "this build keeps memories in SQLite only, so nothing is remembered or recalled".to_owned();
             self.problem("memory.backend", message, "set it to sqlite");
         } else if memory.connection.as_deref().is_some_and(|connection| !connection.is_empty()) {
             let message = "is not used by the backend sqlite".to_owned();
@@ -155,7 +177,6 @@ impl Resolver<'_> {
             let message = "this build has no Redis cache, and works without".to_owned();
             self.problem("memory.cache.redis", message, "remove it");
         }
-        self.path("memory.path", memory.path.as_deref())
     }
 
     fn metrics(&mut self, enabled: Option<bool>) {

@@ -206,12 +206,12 @@ memory:
 log: $${LOG}
 ";
     machine.write("home/project/context-engine.yaml", text);
-    let loaded = machine.load_in("home/project", &[("TOKENS", "12"), ("FOLDER", "/data")], &[]);
+    let loaded = machine.load_in("home/project", &[("TOKENS", "12"), ("FOLDER", "data")], &[]);
     assert_eq!(machine.texts(&loaded), [""; 0]);
     let config = &loaded.config;
     assert_eq!((config.context.max_tokens, config.context.max_output_tokens), (12, 300));
     assert_eq!(config.context.encoding, "cl100k_base");
-    assert_eq!(config.memory.location, "/data/m.db");
+    assert_eq!(Path::new(&config.memory.location), machine.path("home/project/data/m.db"));
     assert_eq!(config.log, "${LOG}");
     insta::assert_snapshot!(machine.texts(&machine.load()).join("\n"), @r#"
     home/project/context-engine.yaml:2:15: context.max_tokens: the environment variable TOKENS is not set (write ${TOKENS:-default} to do without it)
@@ -239,12 +239,14 @@ delegation: { max_parallel: 8, timeout_seconds: 600, retries_max: 3 }
 ";
     let variables = [("DATABASE_URL", "postgresql://me:hidden@host/db"), ("REDIS_URL", "redis://cache")];
     insta::assert_snapshot!(machine.problems(text, &variables).join("\n"), @r#"
-    home/project/context-engine.yaml:6:12: memory.backend: this build keeps memories in SQLite only, and does so now; set it to sqlite
+    home/project/context-engine.yaml:6:12: memory.backend: this build keeps memories in SQLite only, so nothing is remembered or recalled; set it to sqlite
     home/project/context-engine.yaml:8:46: memory.cache.redis: this build has no Redis cache, and works without; remove it
     home/project/context-engine.yaml:9:24: monitoring.enabled: this build serves no metrics; `ctx health` tells the state
     "#);
     let loaded = machine.load_in("home/project", &variables, &[]);
     assert_eq!(loaded.config.security.requests_per_minute, Some(60));
+    // Memories never go to another place than the one that was asked for.
+    assert!(context_engine::store::open(&loaded.config.memory.location).is_err());
     let shown = config::show(&loaded);
     let connection = shown.iter().find(|shown| shown.key == "memory.connection").expect("shown");
     assert_eq!(connection.value, "postgresql://me:****@host/db");
@@ -286,6 +288,42 @@ fn a_repository_cannot_widen_the_rights_of_its_tasks() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_repository_keeps_data_only_inside_itself() {
+    use std::os::unix::fs::symlink;
+    let machine = Machine::new();
+    machine.write("home/.config/context-engine/context-engine.yaml", "memory: {path: ~/mine.db}\n");
+    machine.write("home/other/memory.db", "");
+    symlink(machine.path("home/other"), machine.path("home/project/link")).expect("a link");
+    symlink(machine.path("home/nowhere"), machine.path("home/project/dangling")).expect("a link");
+    for path in ["~/other/memory.db", "../other/memory.db", "/etc/x.db", "link/memory.db", "dangling", "link/new/x.db"] {
+        let problems = machine.problems(&format!("memory: {{path: {path}}}\ndata_dir: {path}\n"), &[]);
+        assert_eq!(problems.len(), 2, "{path}: {problems:?}");
+        assert!(problems[0].contains("only name a place inside the project"), "{problems:?}");
+        let config = machine.load().config;
+        // What the user says holds.
+        assert_eq!(Path::new(&config.memory.location), machine.path("home/mine.db"), "{path}");
+        assert_eq!(config.paths.data, machine.path("home/project/.claude/data"), "{path}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_does_not_lead_the_memory_out_of_its_project() {
+    let machine = Machine::new();
+    machine.write("home/other/memory.db", "");
+    machine.make("home/project/.claude");
+    std::os::unix::fs::symlink(machine.path("home/other"), machine.path("home/project/.claude/data")).expect("a link");
+    let loaded = machine.load();
+    assert!(machine.texts(&loaded)[0].contains("leads outside the project by a link"), "{:?}", loaded.problems);
+    assert!(context_engine::store::open(&loaded.config.memory.location).is_err());
+    let other = machine.path("home/other");
+    let loaded = machine.load_in("home/project", &[("CTX_DATA_DIR", other.to_str().expect("UTF-8"))], &[]);
+    assert_eq!(machine.texts(&loaded), [""; 0]);
+    assert_eq!(Path::new(&loaded.config.memory.location), other.join("memory.db"));
+}
+
+#[test]
 fn data_lives_in_the_nearest_project() {
     let machine = Machine::new();
     let config = machine.load_in("home/project/a/b", &[], &[]).config;
@@ -317,11 +355,11 @@ fn the_home_folder_is_no_project_because_of_its_claude_folder() {
 #[test]
 fn settings_move_the_data() {
     let machine = Machine::new();
-    let text = "data_dir: data\nmemory: {path: ~/m.db}\n";
+    let text = "data_dir: data\nmemory: {path: ~/project/./x/../m.db}\n";
     assert_eq!(machine.problems(text, &[]), [""; 0]);
     let config = machine.load_in("home/project/a", &[], &[]).config;
     assert_eq!(config.paths.data, machine.path("home/project/data"));
-    assert_eq!(Path::new(&config.memory.location), machine.path("home/m.db"));
+    assert_eq!(Path::new(&config.memory.location), machine.path("home/project/m.db"));
     let variables = [("CTX_DATA_DIR", "kit"), ("CTX_MEMORY_PATH", "kit/x.db")];
     let config = machine.load_in("home/project/a", &variables, &[]).config;
     assert_eq!(config.paths.data, machine.path("home/project/a/kit"));
