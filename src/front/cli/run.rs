@@ -1,5 +1,6 @@
 //! Which command was asked for.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,8 +11,20 @@ use super::{demo, sandbox, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
+/// Says on standard error what is wrong with the settings, a line each.
+fn warn(loaded: &Loaded) {
+    for problem in &loaded.problems {
+        let _ = writeln!(std::io::stderr(), "warning: {problem}");
+    }
+}
+
 /// Runs the command that the command line names, other than `serve` and `rpc`.
 pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
+    // `config check` has them as its output.
+    let checks = matches!(matches.subcommand(), Some(("config", inner)) if inner.subcommand_name() == Some("check"));
+    if !checks {
+        warn(&loaded);
+    }
     match matches.subcommand() {
         Some(("config", inner)) => settings::run(inner, &loaded),
         Some(("demo", _)) => {
