@@ -296,7 +296,8 @@ fn a_repository_keeps_data_only_inside_itself() {
     machine.write("home/other/memory.db", "");
     symlink(machine.path("home/other"), machine.path("home/project/link")).expect("a link");
     symlink(machine.path("home/nowhere"), machine.path("home/project/dangling")).expect("a link");
-    for path in ["~/other/memory.db", "../other/memory.db", "/etc/x.db", "link/memory.db", "dangling", "link/new/x.db"] {
+    for path in ["~/other/memory.db", "../other/memory.db", "/etc/x.db", "link/memory.db", "dangling", "link/new/x.db"]
+    {
         let problems = machine.problems(&format!("memory: {{path: {path}}}\ndata_dir: {path}\n"), &[]);
         assert_eq!(problems.len(), 2, "{path}: {problems:?}");
         assert!(problems[0].contains("only name a place inside the project"), "{problems:?}");
