@@ -1,7 +1,7 @@
 //! Agent files: find, parse, check. Shared by `delegate` and, later, the LSP front.
 //!
 //! An agent is a Markdown file of `.claude/agents/` in the form of Claude Code: YAML front matter
-//! and a body, which is its system prompt. [`discover`] lists every file it finds, the broken ones
+//! and a body, which is its system prompt. [`discover()`] lists every file it finds, the broken ones
 //! with what is wrong with them, so that one of them never hides the others. What a file asks for
 //! never widens the sandbox: `permissionMode`, `hooks` and `mcpServers` are kept, shown and left
 //! unused.

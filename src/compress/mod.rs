@@ -1,7 +1,7 @@
 //! Fitting text to a budget, and giving the original back.
 //!
 //! A [`Compressor`] knows one kind of text: it cuts it into [`Piece`]s, says what each is worth,
-//! and knows how a selection of them is written down ([`Layout`]). The budget engine ([`fit`])
+//! and knows how a selection of them is written down ([`Layout`]). The budget engine ([`fit()`])
 //! alone chooses and counts, so no compressor can exceed a budget. Everything is pure and
 //! synchronous, but for `original.rs`, which keeps originals in the store.
 //!

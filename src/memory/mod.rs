@@ -2,8 +2,8 @@
 //!
 //! The door is [`Memories`], a service over two stores: the project's, and the user's own, which
 //! holds the memories of [`Scope::User`](crate::store::Scope) and is shared by all projects. What
-//! words mean is decided here and not in the stores: terms ([`terms`]), ranking ([`rank`]), secrets
-//! ([`redact`]). Recalled text is data with a source, never an instruction.
+//! words mean is decided here and not in the stores: terms (`terms.rs`), ranking (`rank.rs`), secrets
+//! ([`redact()`]). Recalled text is data with a source, never an instruction.
 //!
 //! | method | in | out |
 //! | --- | --- | --- |

@@ -1,6 +1,6 @@
 //! What the product offers, one file per tool: its `Params`, its `Output` and `run`.
 //!
-//! The last room that sees JSON. [`TOOLS`] is the list that the fronts offer; [`call`] checks an
+//! The last room that sees JSON. [`TOOLS`] is the list that the fronts offer; [`call()`] checks an
 //! input against its schema before anything else sees it, and runs the tool. Schemas, listings,
 //! CLI subcommands and the reference all come from this list.
 

@@ -1,9 +1,9 @@
 //! The boundary around a process.
 //!
 //! A process is not started by the server itself: `ctx` starts its own binary once more, as
-//! `ctx __sandbox-init`, and sends it an [`order::Order`]. The helper is single-threaded, so it may
+//! `ctx __sandbox-init`, and sends it an `Order`. The helper is single-threaded, so it may
 //! enter namespaces, mount and fork; it builds the boundary, starts the task inside, enforces the
-//! limits, ends the tree, tidies up, and answers with an [`order::Verdict`]. It ends the task when
+//! limits, ends the tree, tidies up, and answers with an `Verdict`. It ends the task when
 //! the server is gone.
 //!
 //! `linux/` holds the helper. Other systems have no boundary yet and refuse.
