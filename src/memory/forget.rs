@@ -1,5 +1,9 @@
 //! Forgetting: a tombstone, or with purge no trace of the text.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::redact::redacted_filter;
 use super::{Memories, MemoryError, redact};
 use crate::base::MemoryId;
 use crate::store::{Memory, MemoryFilter, Scope, Store};
@@ -28,8 +32,12 @@ pub struct ForgetRequest {
 pub struct Forgetting {
     /// These, their earlier versions included.
     pub forgotten: Vec<Gone>,
+    /// Ids that were asked for and had been forgotten before.
+    pub already: Vec<MemoryId>,
     /// Ids that no store knows.
     pub unknown: Vec<MemoryId>,
+    /// Files beside the stores that may still hold what was purged: backups from before migrations.
+    pub copies: Vec<PathBuf>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }
@@ -41,12 +49,16 @@ pub struct Gone {
     pub id: MemoryId,
     /// The beginning of its text, for people; empty where it is purged.
     pub preview: String,
-    /// Whether no trace of its text is left.
+    /// Whether no trace of its text is left in the file.
     pub purged: bool,
+    /// The version that took its place and can still be recalled.
+    pub superseded_by: Option<MemoryId>,
 }
 
 impl Memories {
-    /// Forgets memories and their earlier versions.
+    /// Forgets memories and their earlier versions; with purge, every version of them.
+    ///
+    /// Without purge, a later version than the one that is named stays, and is told.
     pub async fn forget(&self, request: &ForgetRequest) -> Result<Forgetting, MemoryError> {
         let restricts = |filter: &MemoryFilter| MemoryFilter { now: None, ..filter.clone() } != MemoryFilter::default();
         if request.ids.is_empty() && !request.filter.as_ref().is_some_and(restricts) {
@@ -54,21 +66,45 @@ impl Memories {
         }
         let mut answer = Forgetting { dry_run: request.dry_run, ..Forgetting::default() };
         answer.unknown.clone_from(&request.ids);
+        let filter = request.filter.as_ref().map(redacted_filter);
         for (store, of_user) in [(&self.project, false), (&self.user, true)] {
             let mut chosen = store.memories(&answer.unknown).await?;
             answer.unknown.retain(|id| !chosen.iter().any(|memory| memory.content.id == *id));
-            if let Some(filter) = &request.filter {
+            answer.already.extend(
+                chosen.iter().filter(|memory| !is_left(memory, request.purge)).map(|memory| memory.content.id.clone()),
+            );
+            if let Some(filter) = &filter {
                 chosen.extend(self.all_passing(store.as_ref(), filter, of_user).await?);
             }
-            let chosen = with_versions(store.as_ref(), chosen).await?;
+            let chosen = with_versions(store.as_ref(), chosen, request.purge).await?;
             let chosen: Vec<Memory> = chosen.into_iter().filter(|one| is_left(one, request.purge)).collect();
+            let ids: Vec<MemoryId> = chosen.iter().map(|memory| memory.content.id.clone()).collect();
+            let mut purged = HashSet::new();
             if !request.dry_run && !chosen.is_empty() {
-                let ids: Vec<MemoryId> = chosen.iter().map(|memory| memory.content.id.clone()).collect();
-                store.forget(&ids, request.purge, self.clock.now()).await?;
+                let done = store.forget(&ids, request.purge, self.clock.now()).await?;
+                purged.extend(done.into_iter().filter(|one| one.purged).map(|one| one.id));
             }
-            answer.forgotten.extend(chosen.into_iter().map(|memory| gone(memory, request)));
+            if request.purge && !chosen.is_empty() {
+                answer.copies.extend(store.copies());
+            }
+            for memory in chosen {
+                let superseded_by = match &memory.superseded_by {
+                    Some(next) if ids.binary_search(next).is_err() => {
+                        self.still_current(store.as_ref(), &memory).await?
+                    }
+                    _ => None,
+                };
+                let purged = purged.contains(&memory.content.id);
+                answer.forgotten.push(Gone { superseded_by, purged, ..gone(memory, request) });
+            }
         }
         Ok(answer)
+    }
+
+    /// The newest version of a memory, unless that is forgotten as well.
+    async fn still_current(&self, store: &dyn Store, memory: &Memory) -> Result<Option<MemoryId>, MemoryError> {
+        let newest = self.newest_version(store, memory).await?;
+        Ok(newest.forgotten_at.is_none().then_some(newest.content.id))
     }
 
     async fn all_passing(
@@ -96,17 +132,18 @@ impl Memories {
 }
 
 /// The memories and the ones they superseded: whoever wants a statement forgotten does not want
-/// its earlier wording kept.
-async fn with_versions(store: &dyn Store, chosen: Vec<Memory>) -> Result<Vec<Memory>, MemoryError> {
+/// its earlier wording kept. With `later`, those that superseded them as well.
+async fn with_versions(store: &dyn Store, chosen: Vec<Memory>, later: bool) -> Result<Vec<Memory>, MemoryError> {
     let mut all: Vec<Memory> = Vec::with_capacity(chosen.len());
+    let mut known = HashSet::new();
     let mut waiting = chosen;
     while let Some(memory) = waiting.pop() {
-        if all.iter().any(|known| known.content.id == memory.content.id) {
+        if !known.insert(memory.content.id.clone()) {
             continue;
         }
-        if let Some(earlier) = &memory.content.supersedes {
-            waiting.extend(store.memories(std::slice::from_ref(earlier)).await?);
-        }
+        let next = memory.superseded_by.iter().filter(|_| later);
+        let versions: Vec<MemoryId> = memory.content.supersedes.iter().chain(next).cloned().collect();
+        waiting.extend(store.memories(&versions).await?);
         all.push(memory);
     }
     all.sort_by(|one, other| one.content.id.cmp(&other.content.id));
@@ -119,8 +156,12 @@ fn is_left(memory: &Memory, purge: bool) -> bool {
 }
 
 fn gone(memory: Memory, request: &ForgetRequest) -> Gone {
-    let purged = request.purge && !request.dry_run;
-    let text = if purged { String::new() } else { redact(&memory.content.text).0 };
+    let text = if request.purge && !request.dry_run { String::new() } else { redact(&memory.content.text).0 };
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    Gone { id: memory.content.id, preview: line.chars().take(PREVIEW_CHARACTERS).collect(), purged }
+    Gone {
+        id: memory.content.id,
+        preview: line.chars().take(PREVIEW_CHARACTERS).collect(),
+        purged: false,
+        superseded_by: None,
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! The evidence for a memory is the BM25 score of its own words, a share of its neighbours' in the
 //! session (an answer follows its question), and the BM25 score of its whole session. The sum is
-//! put on a common scale by its mean and spread over all memories that pass the filter, so that
-//! further evidence (the actor named in the query, importance; later embeddings) can be added with
-//! fixed weights. Statistics are those of the filtered memories only, over all stores together.
+//! put on a common scale by its spread over all memories that pass the filter, so that further
+//! evidence (the actor named in the query, importance; later embeddings) can be added with fixed
+//! weights. Statistics are those of the filtered memories only, over all stores together.
 //! Pure: no clock, no store.
 
 use std::cmp::Ordering;
@@ -29,7 +29,7 @@ const IMPORTANCE_USUAL: f64 = 0.5;
 /// One part of a score, for explanations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScorePart {
-    /// What it comes from: `words`, `neighbours`, `session`, `scale`, `actor`, `importance`.
+    /// What it comes from: `words`, `neighbours`, `session`, `actor and importance`.
     pub name: &'static str,
     /// How much it adds.
     pub value: f64,
@@ -263,7 +263,6 @@ impl Evidence {
 
 /// Puts sums of evidence on a common scale.
 struct Scale {
-    mean: f64,
     spread: f64,
 }
 
@@ -273,22 +272,21 @@ impl Scale {
         let count = sums().count().max(1) as f64;
         let mean = sums().sum::<f64>() / count;
         let variance = sums().map(|sum| (sum - mean) * (sum - mean)).sum::<f64>() / count;
-        Self { mean, spread: variance.sqrt() }
+        Self { spread: variance.sqrt() }
     }
 
     fn apply(&self, sum: f64) -> f64 {
-        // Where all are alike, nothing is far from the mean.
-        if self.spread > 1e-9 { (sum - self.mean) / self.spread } else { 0.0 }
+        // Where all are alike, as one alone is, there is no spread to measure with.
+        if self.spread > 1e-9 { sum / self.spread } else { sum }
     }
 }
 
 fn parts(evidence: &Evidence, place: usize, scale: &Scale, score: f64) -> Vec<ScorePart> {
-    let factor = if scale.spread > 1e-9 { 1.0 / scale.spread } else { 0.0 };
+    let factor = scale.apply(1.0);
     let mut parts = vec![
         ScorePart { name: "words", value: evidence.words[place] * factor },
         ScorePart { name: "neighbours", value: evidence.neighbours[place] * factor },
         ScorePart { name: "session", value: evidence.session[place] * factor },
-        ScorePart { name: "scale", value: -scale.mean * factor },
     ];
     let rest = score - parts.iter().map(|part| part.value).sum::<f64>();
     parts.push(ScorePart { name: "actor and importance", value: rest });

@@ -132,7 +132,7 @@ impl Memories {
         })
     }
 
-    async fn newest_version(&self, store: &dyn Store, memory: &Memory) -> Result<Memory, MemoryError> {
+    pub(super) async fn newest_version(&self, store: &dyn Store, memory: &Memory) -> Result<Memory, MemoryError> {
         let mut newest = memory.clone();
         while let Some(next) = newest.superseded_by.clone() {
             match store.memories(std::slice::from_ref(&next)).await?.pop() {

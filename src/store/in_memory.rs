@@ -117,7 +117,7 @@ impl Store for InMemoryStore {
             let Some(number) = state.numbers.get(id).copied() else { continue };
             let memory = &mut state.memories[number as usize];
             let already = memory.forgotten_at.is_some();
-            if already && (!purge || memory.content.text.is_empty()) {
+            if already && !purge {
                 continue;
             }
             memory.forgotten_at.get_or_insert(at);
@@ -169,7 +169,12 @@ impl Store for InMemoryStore {
 
     async fn save_run(&self, run: &Run) -> Result<(), StoreError> {
         let mut state = self.state();
-        if let Some(known) = state.runs.iter_mut().find(|known| known.id == run.id) {
+        let may_write = |known: &Run| {
+            known.id == run.id
+                && known.owner == run.owner
+                && (known.state != RunState::Interrupted || run.state.is_final())
+        };
+        if let Some(known) = state.runs.iter_mut().find(|known| may_write(known)) {
             let lease_until = known.lease_until.max(run.lease_until);
             let cancel_requested_at = known.cancel_requested_at.or(run.cancel_requested_at);
             *known = Run { lease_until, cancel_requested_at, ..run.clone() };
@@ -179,6 +184,10 @@ impl Store for InMemoryStore {
 
     async fn save_step(&self, step: &Step) -> Result<(), StoreError> {
         let mut state = self.state();
+        let is_interrupted = |run: &Run| run.id == step.run && run.state == RunState::Interrupted;
+        if !step.state.is_final() && state.runs.iter().any(is_interrupted) {
+            return Ok(());
+        }
         match state.steps.iter_mut().find(|known| known.run == step.run && known.name == step.name) {
             Some(known) => known.clone_from(step),
             None => state.steps.push(step.clone()),

@@ -84,8 +84,14 @@ pub trait Store: Send + Sync {
     async fn change_memory(&self, id: &MemoryId, change: Change) -> Result<Option<Memory>, StoreError>;
 
     /// Forgets memories: a tombstone keeps id and times; the text goes from recall. With `purge`
-    /// every trace of the text leaves the file as well. Returns what was forgotten.
+    /// every trace of the text leaves the file as well. Returns what was forgotten; with `purge`
+    /// also what was purged before, because a trace may be gone only now.
     async fn forget(&self, ids: &[MemoryId], purge: bool, at: Timestamp) -> Result<Vec<Forgotten>, StoreError>;
+
+    /// Returns files that may hold what was purged: copies made before a migration.
+    fn copies(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Keeps an original and returns its handle; the same content gets the same handle.
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError>;
@@ -97,11 +103,14 @@ pub trait Store: Send + Sync {
     /// idempotency key exists, nothing is recorded and that one is returned.
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError>;
 
-    /// Writes the run's present state. A request to cancel and a later lease that other processes
-    /// wrote in the meantime stay.
+    /// Writes the run's present state, if `run.owner` is still its owner. A request to cancel and a
+    /// later lease that other processes wrote in the meantime stay. A run that was marked as
+    /// interrupted, because its owner was silent for too long, stays so until that owner says how
+    /// it ended.
     async fn save_run(&self, run: &Run) -> Result<(), StoreError>;
 
-    /// Writes the step's present state.
+    /// Writes the step's present state. In a run that was marked as interrupted, only how a step
+    /// ended is written.
     async fn save_step(&self, step: &Step) -> Result<(), StoreError>;
 
     /// Returns a run.

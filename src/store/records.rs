@@ -182,7 +182,8 @@ pub struct Change {
 pub struct Forgotten {
     /// Its id.
     pub id: MemoryId,
-    /// Whether its text is gone from the file as well.
+    /// Whether its text is gone from the file as well; not so while another process reads what was
+    /// there before, which keeps the write-ahead log alive.
     pub purged: bool,
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ErrorKind, ToolError, time};
+use super::{Call, ErrorKind, ToolError, time};
 use crate::base::MemoryId;
 use crate::memory::{MemoryError, Redacted};
 use crate::store::{Memory, MemoryFilter, MemoryKind, Scope};
@@ -28,14 +28,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Returns the filter in plain types; `pointer` is where it stands in the input.
-    pub fn into_filter(self, pointer: &str) -> Result<MemoryFilter, ToolError> {
+    /// Returns the filter in plain types; `pointer` is where it stands in the input. Scope session
+    /// means the session of the call when none is named, as it does in `memory_store`.
+    pub fn into_filter(self, pointer: &str, call: &Call) -> Result<MemoryFilter, ToolError> {
+        let own_session = || (self.scope == Some(Scope::Session)).then(|| call.session_id.clone());
+        let session_id = self.session_id.or_else(own_session);
         Ok(MemoryFilter {
             scopes: self.scope.into_iter().collect(),
             kinds: self.kind.into_iter().collect(),
             tags: self.tags.unwrap_or_default(),
             actor: self.actor,
-            session_id: self.session_id,
+            session_id,
             agent: self.agent,
             since: time::parse_option(self.since.as_deref(), &format!("{pointer}/since"))?,
             until: time::parse_option(self.until.as_deref(), &format!("{pointer}/until"))?,

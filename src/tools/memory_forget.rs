@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::memory_filter::Filter;
 use super::{Call, Command, Effects, ToolError, TypedTool};
 use crate::base::MemoryId;
-use crate::memory::ForgetRequest;
+use crate::memory::{ForgetRequest, Forgetting};
 
 /// How many forgotten memories are named.
 const NAMED_MAX: usize = 1000;
@@ -53,11 +53,17 @@ pub struct Output {
     forgotten: Vec<Gone>,
     /// How many there are in all.
     count: usize,
+    /// Ids that had been forgotten before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    already: Vec<MemoryId>,
     /// Ids that are not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown: Vec<MemoryId>,
     /// Whether nothing was changed.
     dry_run: bool,
+    /// What the caller should know: what can still be recalled, or where a trace may be left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// One that was forgotten.
@@ -68,9 +74,12 @@ struct Gone {
     /// The beginning of its text; empty when purged.
     #[serde(skip_serializing_if = "String::is_empty")]
     preview: String,
-    /// Whether no trace of its text is left.
+    /// Whether no trace of its text is left in the database.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     purged: bool,
+    /// The current version, which was not forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<MemoryId>,
 }
 
 impl TypedTool for MemoryForget {
@@ -85,22 +94,51 @@ impl TypedTool for MemoryForget {
         call.services.stores()?;
         let request = ForgetRequest {
             ids: params.ids.unwrap_or_default(),
-            filter: params.filter.map(|filter| filter.0.into_filter("/filter")).transpose()?,
+            filter: params.filter.map(|filter| filter.0.into_filter("/filter", call)).transpose()?,
             dry_run: params.dry_run.unwrap_or(false),
             purge: params.purge.unwrap_or(false),
         };
         let done = call.services.memories.forget(&request).await?;
+        let notes = notes(&done, request.purge);
         let count = done.forgotten.len();
         let named = done.forgotten.into_iter().take(NAMED_MAX);
-        let forgotten = named.map(|gone| Gone { id: gone.id, preview: gone.preview, purged: gone.purged }).collect();
-        Ok(Output { forgotten, count, unknown: done.unknown, dry_run: done.dry_run })
+        let forgotten = named
+            .map(|gone| Gone {
+                id: gone.id,
+                preview: gone.preview,
+                purged: gone.purged,
+                superseded_by: gone.superseded_by,
+            })
+            .collect();
+        Ok(Output { forgotten, count, already: done.already, unknown: done.unknown, dry_run: done.dry_run, notes })
     }
 
     fn text(&self, output: &Output) -> String {
         let verb = if output.dry_run { "would forget" } else { "forgot" };
         let mut lines: Vec<String> =
             output.forgotten.iter().map(|gone| format!("{verb} {} {}", gone.id, gone.preview)).collect();
+        lines.extend(output.already.iter().map(|id| format!("{id} was forgotten before")));
         lines.extend(output.unknown.iter().map(|id| format!("unknown {id}")));
-        if lines.is_empty() { format!("{verb} nothing") } else { lines.join("\n") }
+        if lines.is_empty() {
+            lines.push(format!("{verb} nothing"));
+        }
+        lines.extend(output.notes.iter().cloned());
+        lines.join("\n")
     }
+}
+
+/// What the answer does not claim.
+fn notes(done: &Forgetting, purge: bool) -> Vec<String> {
+    let current = done.forgotten.iter().filter_map(|gone| gone.superseded_by.as_ref());
+    let mut notes: Vec<String> =
+        current.map(|id| format!("the current version {id} can still be recalled; forget that id as well")).collect();
+    if purge && !done.dry_run && done.forgotten.iter().any(|gone| !gone.purged) {
+        notes.push(
+            "another process is reading, so the write-ahead log beside the database may still hold the text; \
+             purge again when it has ended"
+                .to_owned(),
+        );
+    }
+    notes.extend(done.copies.iter().map(|file| format!("{} may still hold the text; delete it", file.display())));
+    notes
 }

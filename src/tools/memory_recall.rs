@@ -92,7 +92,7 @@ impl TypedTool for MemoryRecall {
             query: params.query,
             limit,
             offset: params.offset.unwrap_or(0),
-            filter: filter.into_filter("")?,
+            filter: filter.into_filter("", call)?,
             neighbours: params.neighbours.unwrap_or(0),
         };
         let mut found = call.services.memories.recall(&request).await?;

@@ -369,6 +369,43 @@ async fn forgetting_takes_the_earlier_versions_along() {
 }
 
 #[tokio::test]
+async fn forgetting_an_earlier_version_tells_which_one_stays() {
+    let fixture = fixture();
+    let mut ids = vec![fixture.note("The code is 1").await];
+    for text in ["The code is 2", "The code is 3"] {
+        fixture.clock.advance(SignedDuration::from_hours(1));
+        let update = Update { text: Some(text.to_owned()), ..Update::default() };
+        let last = ids.last().expect("there is one");
+        ids.push(fixture.memories.update(last, update).await.expect("updated").memory.content.id);
+    }
+    let forget = ForgetRequest { ids: vec![ids[1].clone()], ..ForgetRequest::default() };
+    let done = fixture.memories.forget(&forget).await.expect("forgotten");
+    let told: Vec<_> = done.forgotten.iter().map(|gone| (&gone.id, gone.superseded_by.as_ref())).collect();
+    assert_eq!(told, [(&ids[0], None), (&ids[1], Some(&ids[2]))]);
+    assert_eq!(fixture.recall("code").await, ["The code is 3"]);
+    let again = fixture.memories.forget(&forget).await.expect("answered");
+    assert_eq!((again.forgotten.len(), again.already), (0, vec![ids[1].clone()]));
+
+    let purge = ForgetRequest { purge: true, ..forget };
+    let done = fixture.memories.forget(&purge).await.expect("purged");
+    assert_eq!(done.forgotten.iter().map(|gone| &gone.id).collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());
+    assert!(done.forgotten.iter().all(|gone| gone.purged && gone.superseded_by.is_none()), "{done:?}");
+    assert_eq!(fixture.recall("code").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn one_memory_alone_has_a_score() {
+    let fixture = fixture();
+    fixture.note("The staging port is 8443").await;
+    let found = fixture.memories.recall(&request("staging port")).await.expect("recalled");
+    assert!(found.memories[0].score > 0.1, "{found:?}");
+    fixture.note("Lunch is at noon").await;
+    fixture.note("A port is a place for ships, says the dictionary of the sea").await;
+    let found = fixture.memories.recall(&request("staging port")).await.expect("recalled");
+    assert!(found.memories.iter().all(|one| one.score > 0.0), "{found:?}");
+}
+
+#[tokio::test]
 async fn forgetting_needs_something_that_restricts() {
     let fixture = fixture();
     let tagged = |text: &str, tag: &str| Draft { tags: vec![tag.to_owned()], ..draft(text) };

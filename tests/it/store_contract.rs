@@ -276,6 +276,9 @@ async fn forgetting_can_be_taken_back_and_purging_cannot(store: AnyStore) {
     assert_eq!(holders_of(&store, "pie", any()).await, []);
     store.forget(&ids[1..], false, at(9)).await.expect("forgotten");
     assert_eq!(store.forget(&ids[1..], true, at(9)).await.expect("purged").len(), 1, "a tombstone can be purged");
+    assert!(store.forget(&ids[1..], false, at(9)).await.expect("answered").is_empty(), "it is purged already");
+    let again = store.forget(&ids[1..], true, at(9)).await.expect("purged");
+    assert_eq!(again.iter().map(|one| one.purged).collect::<Vec<_>>(), [true], "a purge can be repeated");
     let added = store.add_memories(vec![memory("apple pie")]).await.expect("added");
     assert_eq!(added[0].status, AddedStatus::Stored, "what was forgotten is no duplicate");
 }
@@ -424,6 +427,20 @@ async fn abandoned_runs_are_interrupted(store: AnyStore) {
     assert_eq!(states, [RunState::Succeeded, RunState::Interrupted]);
     assert_eq!(store.run(&alive.id).await.expect("read"), Some(alive));
     assert!(store.interrupt_abandoned(at(31), &[]).await.expect("marked").is_empty());
+
+    // Nobody else may say what became of it, and only its end is news.
+    let ended = Run { state: RunState::Succeeded, finished_at: Some(at(40)), ..dead.clone() };
+    let open = Step { state: RunState::Running, ..step(&dead, "open", 1) };
+    store.save_run(&Run { owner: "process-2".to_owned(), ..ended.clone() }).await.expect("answered");
+    store.save_run(&Run { state: RunState::Running, ..dead.clone() }).await.expect("answered");
+    store.save_step(&open).await.expect("answered");
+    let state = async || store.run(&dead.id).await.expect("read").expect("there").state;
+    assert_eq!(state().await, RunState::Interrupted);
+    assert_eq!(store.steps(&dead.id).await.expect("read")[1].state, RunState::Interrupted);
+    store.save_step(&Step { state: RunState::Succeeded, ..open }).await.expect("saved");
+    store.save_run(&ended).await.expect("saved");
+    assert_eq!(state().await, RunState::Succeeded, "the owner came back");
+    assert_eq!(store.steps(&dead.id).await.expect("read")[1].state, RunState::Succeeded);
 }
 
 async fn events_are_numbered_in_order(store: AnyStore) {

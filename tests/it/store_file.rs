@@ -215,6 +215,31 @@ async fn purged_text_leaves_no_trace_in_the_files() {
     assert_intact(folder.path());
 }
 
+#[tokio::test]
+async fn a_purge_claims_nothing_while_another_process_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let secret = memory("zanzibar");
+    let ids = [secret.id.clone()];
+    store.add_memories(vec![secret]).await.expect("added");
+    let mut other = raw(folder.path());
+    let reading = other.transaction().expect("a snapshot");
+    let count: i64 = reading.query_one("SELECT count(*) FROM memories", [], |row| row.get(0)).expect("a number");
+    assert_eq!(count, 1);
+    let purged = store.forget(&ids, true, at(1)).await.expect("purged");
+    assert_eq!(purged.iter().map(|one| one.purged).collect::<Vec<_>>(), [false]);
+    reading.finish().expect("ended");
+    drop(other);
+    let purged = store.forget(&ids, true, at(2)).await.expect("purged");
+    assert_eq!(purged.iter().map(|one| one.purged).collect::<Vec<_>>(), [true]);
+    assert!(!holds(folder.path(), "zanzibar"));
+
+    assert!(store.copies().is_empty());
+    let copy = folder.path().join("data/memory.db.v0.backup");
+    std::fs::write(&copy, "zanzibar").expect("written");
+    assert_eq!(store.copies(), [copy]);
+}
+
 /// Whether any file of the store holds these bytes.
 fn holds(folder: &Path, text: &str) -> bool {
     std::fs::read_dir(folder.join("data")).expect("the folder").any(|entry| {
@@ -239,6 +264,19 @@ async fn only_the_owner_may_read_and_git_looks_away() {
         assert_eq!(mode(&folder.path().join("data").join(name)), 0o600, "{name}");
     }
     assert_eq!(std::fs::read_to_string(folder.path().join("data/.gitignore")).expect("there"), "*\n");
+
+    let project = folder.path().join("project");
+    let ordinary = folder.path().join("ordinary");
+    std::fs::create_dir(&ordinary).expect("a folder");
+    for (file, is_ours) in [(project.join(".claude/data/memory.db"), true), (ordinary.join("memory.db"), false)] {
+        SqliteStore::new(file.clone()).add_memories(vec![memory("text")]).await.expect("added");
+        assert_eq!(file.with_file_name(".gitignore").exists(), is_ours, "{}", file.display());
+    }
+    assert_eq!(mode(&project.join(".claude/data")), 0o700);
+    assert_eq!(mode(&project.join(".claude")), mode(&ordinary), "only the data are private");
+    std::fs::remove_file(project.join(".claude/data/.gitignore")).expect("removed");
+    SqliteStore::new(project.join(".claude/data/memory.db")).add_memories(vec![memory("more")]).await.expect("added");
+    assert!(project.join(".claude/data/.gitignore").exists(), "it is made again");
 }
 
 #[tokio::test]

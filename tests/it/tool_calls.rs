@@ -82,6 +82,64 @@ impl Project {
     }
 }
 
+#[test]
+fn what_is_recalled_has_the_promised_shape_and_count() {
+    let project = Project::new();
+    let call = Call {
+        services: project.services.clone(),
+        cancel: CancellationToken::new(),
+        progress: Progress::default(),
+        session_id: "ses_own".to_owned(),
+        capped: true,
+    };
+    let ask = |tool: &str, input: Value| {
+        project.runtime.block_on(tools::call(&call, tool, input)).expect("answers").structured
+    };
+    let mut memories: Vec<Value> = (0..30)
+        .map(|number| json!({ "text": format!("apple tree number {number} bears {} apples", number * 7), "kind": "fact" }))
+        .collect();
+    memories.push(json!({ "text": "the apple is for this session", "scope": "session" }));
+    memories.push(json!({ "text": "the apple is for another one", "scope": "session", "session_id": "ses_other" }));
+    ask("memory_store", json!({ "memories": memories }));
+
+    let measure = project.services.default_measure();
+    for (input, count) in [
+        (json!({ "query": "apple" }), 10),
+        (json!({ "query": "apple", "limit": 7, "offset": 3, "explain": true }), 7),
+        (json!({ "query": "apple", "limit": 100, "max_tokens": 700 }), 0),
+        (json!({ "query": "", "limit": 100, "kind": "fact" }), 30),
+    ] {
+        let found = ask("memory_recall", input.clone());
+        let shown = found["memories"].as_array().expect("a list");
+        assert!(
+            if count == 0 { !shown.is_empty() && shown.len() < 30 } else { shown.len() == count },
+            "{input}: {found}"
+        );
+        let offset = input["offset"].as_u64().unwrap_or(0) as usize;
+        assert_eq!(found["more"], 30 - offset - shown.len(), "{input}: {found}");
+        let tokens = measure.count(&found.to_string());
+        assert_eq!(found["tokens"], tokens, "{input}: {found}");
+        assert!(tokens as u64 <= input["max_tokens"].as_u64().unwrap_or(u64::MAX));
+        for key in ["id", "text", "score", "scope", "kind", "actor", "occurred_at", "session_id", "source", "metadata"]
+        {
+            assert!(shown.iter().all(|one| one.get(key).is_some()), "{key} is missing: {found}");
+        }
+    }
+
+    let own = json!({ "query": "apple", "scope": "session" });
+    let found = ask("memory_recall", own.clone());
+    assert_eq!(found["memories"][0]["text"], "the apple is for this session");
+    assert_eq!((&found["memories"][1], &found["more"]), (&Value::Null, &json!(0)));
+    let gone = ask("memory_forget", json!({ "filter": { "scope": "session" } }));
+    assert_eq!(gone["forgotten"][0]["id"], found["memories"][0]["id"]);
+    assert_eq!(
+        (gone["count"].as_u64(), ask("memory_recall", own)["memories"].as_array().map(Vec::len)),
+        (Some(1), Some(0))
+    );
+    let again = ask("memory_forget", json!({ "ids": [found["memories"][0]["id"]] }));
+    assert_eq!(again["already"], json!([found["memories"][0]["id"]]), "{again}");
+}
+
 /// Texts that mean something somewhere: names, paths, ids, patterns, and nothing at all.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Doing, migrate};
 use crate::store::StoreError;
 
-/// How long a connection waits for another process before it gives up.
-const BUSY_MAX: Duration = Duration::from_secs(30);
+/// How long a connection waits for another process before it gives up: less than half of the lease
+/// by which a run shows that its owner lives, so that waiting once does not let it lapse.
+pub(super) const BUSY_MAX: Duration = Duration::from_secs(8);
 
 /// Opens the writing connection: makes folder and file where they are missing and brings the
 /// schema up to date.
@@ -48,6 +49,13 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]
     let mut connection = Connection::open_with_flags(path, flags).doing("opening the database")?;
+    wait_at_most(&mut connection, BUSY_MAX).doing("setting up the connection")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Sets how long a connection waits for other processes.
+pub(super) fn wait_at_most(connection: &mut Connection, longest: Duration) -> rusqlite::Result<()> {
     // SQLite's own handler sleeps up to a tenth of a second at a time, which lets one busy process
     // starve another; short sleeps share the lock more evenly.
     let mut waited = Duration::ZERO;
@@ -58,11 +66,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
         let nap = Duration::from_millis(u64::from(tries.unsigned_abs()).clamp(1, 10));
         std::thread::sleep(nap);
         waited += nap;
-        waited < BUSY_MAX
+        waited < longest
     };
-    connection.busy_handler(Some(wait)).doing("setting up the connection")?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
+    connection.busy_handler(Some(wait))
 }
 
 /// Switches to a write-ahead log, for which SQLite does not call the busy handler when another
@@ -82,16 +88,20 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
-/// Makes the folder, private and unseen by git, and the file, private; SQLite gives its log the
+/// Makes the folder, private and unseen by git (those above it are ordinary ones), and the file, private; SQLite gives its log the
 /// permissions of the file.
 fn prepare_folder(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| StoreError::Folder { path: folder.to_owned(), source };
-    if !folder.is_dir() {
+    let is_new = !folder.is_dir();
+    if is_new {
         create_folder(folder).map_err(failed)?;
+    }
+    // A folder that somebody else made may hold more than data: only ours is hidden.
+    if is_new || folder.ends_with(".claude/data") {
         match fs::OpenOptions::new().write(true).create_new(true).open(folder.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n").map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if !is_new || error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
     }
@@ -111,9 +121,12 @@ pub(super) fn private_file(path: &Path) -> io::Result<()> {
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
     let mut builder = fs::DirBuilder::new();
+    // Another process may have made it in the meantime.
     builder.recursive(true);
-    // The mode holds for every folder that is made on the way; only the last one has to be ours.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)

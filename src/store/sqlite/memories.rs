@@ -94,7 +94,7 @@ pub(super) fn change(connection: &Connection, id: &MemoryId, change: &Change) ->
     by_id(connection, id)
 }
 
-/// Forgets memories; those that are unknown, or that lost all there is to lose, are left out.
+/// Forgets memories; those that are unknown, or that lost what they are to lose, are left out.
 pub(super) fn forget(
     connection: &Connection,
     ids: &[MemoryId],
@@ -108,6 +108,9 @@ pub(super) fn forget(
             .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((number, already, purged)) = found else { continue };
+        if purged && purge {
+            forgotten.push(Forgotten { id: id.clone(), purged: true });
+        }
         if purged || (already && !purge) {
             continue;
         }

@@ -76,6 +76,21 @@ fn back_up(path: &Path, version: i64) -> Result<(), StoreError> {
     std::fs::rename(&unfinished, &target).map_err(file_failed)
 }
 
+/// Returns the copies of the file at `path` that migrations have left.
+pub(super) fn backups(path: &Path) -> Vec<PathBuf> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_copy = |file: &Path| {
+        let file = file.file_name().and_then(|file| file.to_str()).unwrap_or("");
+        file.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(".v") && (rest.ends_with(".backup") || rest.ends_with(".unfinished")))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_copy(file)).collect();
+    found.sort();
+    found
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]
 mod tests {
@@ -103,6 +118,7 @@ mod tests {
         let backup = Connection::open(backup_path(&path, 1)).expect("a backup");
         let name: String = backup.query_one("SELECT name FROM things", [], |row| row.get(0)).expect("a row");
         assert_eq!((name.as_str(), version(&backup).expect("a version")), ("kept", 1));
+        assert_eq!(backups(&path), [backup_path(&path, 1)]);
         assert!(backup.prepare("SELECT size FROM things").is_err());
     }
 

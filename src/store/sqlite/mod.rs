@@ -132,10 +132,16 @@ impl Store for SqliteStore {
         let ids = ids.to_vec();
         let forget = move |connection: &Connection| memories::forget(connection, &ids, purge, at);
         if purge {
-            self.writer.write_and_empty_log("purging memories", forget).await
+            let (mut gone, emptied) = self.writer.write_and_empty_log("purging memories", forget).await?;
+            gone.iter_mut().for_each(|one| one.purged &= emptied);
+            Ok(gone)
         } else {
             self.writer.write("forgetting memories", forget).await
         }
+    }
+
+    fn copies(&self) -> Vec<PathBuf> {
+        migrate::backups(&self.path)
     }
 
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {

@@ -43,33 +43,36 @@ pub(super) fn create(connection: &Connection, run: &Run, steps: &[Step]) -> rusq
     Ok(Created::New)
 }
 
-/// Writes a run's state; what other processes write (lease, wish to cancel) is not taken back.
+/// Writes a run's state, for its owner; what other processes write (lease, wish to cancel) is not taken back.
 pub(super) fn save(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE runs SET title = ?, state = ?, owner = ?, lease_until = max(lease_until, ?), finished_at = ?, \
-             cancel_requested_at = coalesce(cancel_requested_at, ?), outcome = ?, error = ? WHERE id = ?",
+            "UPDATE runs SET title = ?, state = ?, lease_until = max(lease_until, ?), finished_at = ?, \
+             cancel_requested_at = coalesce(cancel_requested_at, ?), outcome = ?, error = ? \
+             WHERE id = ? AND owner = ? AND (state <> 'interrupted' OR ?)",
         )?
         .execute(params![
             run.title,
             run.state.as_str(),
-            run.owner,
             micros(run.lease_until),
             run.finished_at.map(micros),
             run.cancel_requested_at.map(micros),
             run.outcome,
             run.error,
             run.id.as_str(),
+            run.owner,
+            run.state.is_final(),
         ])
         .map(drop)
 }
 
-/// Writes a step's state.
+/// Writes a step's state; in an interrupted run, only a final one.
 pub(super) fn save_step(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
     let needs: Vec<&str> = step.needs.iter().map(Name::as_str).collect();
     connection
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO steps ({STEP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT OR REPLACE INTO steps ({STEP_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 \
+             WHERE ?13 OR NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND state = 'interrupted')"
         ))?
         .execute(params![
             step.run.as_str(),
@@ -84,6 +87,7 @@ pub(super) fn save_step(connection: &Connection, step: &Step) -> rusqlite::Resul
             step.finished_at.map(micros),
             step.outcome,
             step.error,
+            step.state.is_final(),
         ])
         .map(drop)
 }

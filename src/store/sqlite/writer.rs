@@ -5,8 +5,10 @@
 //! writes, and a write that fails takes nothing else with it.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +20,8 @@ use crate::store::StoreError;
 const QUEUE_MAX: usize = 1_024;
 /// How many writes share a transaction at most.
 const GROUP_MAX: usize = 256;
+/// How long emptying the log waits for those who read.
+const READERS_MAX: Duration = Duration::from_secs(2);
 
 /// Runs writes one after the other on a thread of its own, which ends with this value.
 pub(super) struct Writer {
@@ -41,17 +45,19 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.submit(doing, false, work).await
+        self.submit(doing, None, work).await
     }
 
     /// Like [`write`](Self::write), and empties the log after the commit, so that what was removed
-    /// is gone from it as well.
-    pub(super) async fn write_and_empty_log<T, F>(&self, doing: &'static str, work: F) -> Result<T, StoreError>
+    /// is gone from it as well. Returns also whether the log could be emptied.
+    pub(super) async fn write_and_empty_log<T, F>(&self, doing: &'static str, work: F) -> Result<(T, bool), StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.submit(doing, true, work).await
+        let emptied = Arc::new(AtomicBool::new(false));
+        let done = self.submit(doing, Some(emptied.clone()), work).await?;
+        Ok((done, emptied.load(Ordering::Acquire)))
     }
 
     /// Opens the database, and so makes or migrates it, without writing anything.
@@ -59,13 +65,18 @@ impl Writer {
         self.write("opening the database", |_| Ok(())).await
     }
 
-    async fn submit<T, F>(&self, doing: &'static str, empty_log: bool, work: F) -> Result<T, StoreError>
+    async fn submit<T, F>(
+        &self,
+        doing: &'static str,
+        emptied: Option<Arc<AtomicBool>>,
+        work: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Write { doing, empty_log, work: Some(work), done: None, reply };
+        let job = Write { doing, emptied, work: Some(work), done: None, reply };
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
@@ -87,15 +98,15 @@ impl Drop for Writer {
 trait Job: Send {
     /// Does the work; whether it succeeded.
     fn run(&mut self, connection: &Connection) -> bool;
-    /// Whether the log is to be emptied after the commit.
-    fn empties_log(&self) -> bool;
+    /// Set when the log is to be emptied after the commit; there it is told whether it was.
+    fn emptied(&self) -> Option<&AtomicBool>;
     /// Answers after the commit, or with the reason why there was none.
     fn finish(self: Box<Self>, committed: Result<(), &StoreError>);
 }
 
 struct Write<T, F> {
     doing: &'static str,
-    empty_log: bool,
+    emptied: Option<Arc<AtomicBool>>,
     work: Option<F>,
     done: Option<rusqlite::Result<T>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -112,8 +123,8 @@ where
         done.is_ok()
     }
 
-    fn empties_log(&self) -> bool {
-        self.empty_log
+    fn emptied(&self) -> Option<&AtomicBool> {
+        self.emptied.as_deref()
     }
 
     fn finish(self: Box<Self>, committed: Result<(), &StoreError>) {
@@ -151,8 +162,9 @@ fn run(path: &std::path::Path, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 
 fn run_group(connection: &mut Connection, mut group: Vec<Box<dyn Job>>) {
     let committed = transact(connection, &mut group).doing("committing");
-    if committed.is_ok() && group.iter().any(|job| job.empties_log()) {
-        empty_log(connection);
+    if committed.is_ok() && group.iter().any(|job| job.emptied().is_some()) {
+        let emptied = empty_log(connection);
+        group.iter().filter_map(|job| job.emptied()).for_each(|told| told.store(emptied, Ordering::Release));
     }
     for job in group {
         job.finish(committed.as_ref().copied());
@@ -189,10 +201,18 @@ fn transact(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> rusqlite
 
 /// Moves the log into the file and cuts it to nothing. When another process reads at the moment
 /// and does not finish, the log stays until the next checkpoint.
-fn empty_log(connection: &Connection) {
-    let done: rusqlite::Result<bool> =
-        connection.query_one("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0).map(|busy| busy == 0));
-    if !matches!(done, Ok(true)) {
+fn empty_log(connection: &mut Connection) -> bool {
+    let mut empty = || {
+        connect::wait_at_most(connection, READERS_MAX)?;
+        connection.query_one("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0).map(|busy| busy == 0))
+    };
+    let done: rusqlite::Result<bool> = empty();
+    if let Err(error) = connect::wait_at_most(connection, connect::BUSY_MAX) {
+        tracing::warn!(%error, "the waiting time of the connection could not be set");
+    }
+    let emptied = matches!(done, Ok(true));
+    if !emptied {
         tracing::warn!("the write-ahead log could not be emptied after a purge: another process is reading");
     }
+    emptied
 }
