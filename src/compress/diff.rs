@@ -18,6 +18,8 @@ impl Compressor for Diff {
         match (hunks, files) {
             (1.., 1..) => 98,
             (1.., 0) => 80,
+            // The sample may end within the first message, or in a list of files.
+            _ if sample.lines().next().is_some_and(is_commit) && sample.contains("\nAuthor: ") => 97,
             _ => 0,
         }
     }

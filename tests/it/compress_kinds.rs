@@ -81,6 +81,16 @@ fn what_matters_is_kept() {
 }
 
 #[test]
+fn repeats_and_histories_are_seen_for_what_they_are() {
+    let text = "waiting for the lock\n".repeat(30_000);
+    let fitted = fit(&Request::new(&text, None, Measure::default())).expect("fits");
+    assert_eq!(fitted.text, "waiting for the lock [x30000]\n");
+    let message = "    let x = call(one, two);\n".repeat(800);
+    let history = format!("commit 0123456789abcdef0123\nAuthor: Ann <ann@example.org>\n\n{message}");
+    assert_eq!(detect(&history).kind, Kind::Diff);
+}
+
+#[test]
 fn lossless_forms_are_shorter_and_cut_nothing() {
     for name in ["search/grep.txt", "json/order.json"] {
         let text = fixture(name);
