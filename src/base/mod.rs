@@ -8,12 +8,14 @@ mod clock;
 mod format;
 mod ids;
 mod name;
+mod read;
 pub mod yaml;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use format::{bytes, thousands};
 pub use ids::{Handle, InvalidId, MemoryId, RunId, content_hash};
 pub use name::{InvalidName, Name};
+pub use read::{ReadError, read_file};
 
 /// A point in time, to the nanosecond, in UTC.
 pub use jiff::Timestamp;

@@ -66,6 +66,8 @@ pub enum What {
 pub struct Retrieved {
     /// The part.
     pub text: String,
+    /// The same byte for byte, where a part by lines is not UTF-8.
+    pub raw: Option<Vec<u8>>,
     /// Its tokens.
     pub tokens: usize,
     /// Its first line; 0 when there is none.
@@ -93,7 +95,7 @@ pub struct More {
 #[derive(Debug, thiserror::Error)]
 pub enum OriginalError {
     /// Nothing is kept under this handle.
-    #[error("no original {0} in this project: it was never kept here, or its age or size limit removed it")]
+    #[error("no original {0} in this project: it was never kept here, or its text was removed")]
     Unknown(Handle),
     /// The content is too large to be kept.
     #[error("the text has {}, more than the {} that are kept", bytes(*size as u64), bytes(ORIGINAL_MAX as u64))]
@@ -109,6 +111,16 @@ pub enum OriginalError {
         /// The lines there are.
         lines: usize,
     },
+    /// More of a line is to be skipped than it has.
+    #[error("line {line} has {size} bytes, so {skip_bytes} cannot be skipped")]
+    NoSuchByte {
+        /// The line.
+        line: usize,
+        /// Its bytes.
+        size: usize,
+        /// The bytes to be skipped.
+        skip_bytes: usize,
+    },
     /// The range ends before it begins.
     #[error("the range {from}-{to} ends before it begins")]
     Backwards {
@@ -123,6 +135,9 @@ pub enum OriginalError {
     /// The query holds no word.
     #[error("the query {0:?} holds no word")]
     EmptyQuery(String),
+    /// The search failed by a mistake in this program.
+    #[error("the search failed: {0}")]
+    Failed(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -161,7 +176,10 @@ pub async fn retrieve(
     budget: Budget,
 ) -> Result<Retrieved, OriginalError> {
     let original = store.original(handle).await?.ok_or_else(|| OriginalError::Unknown(handle.clone()))?;
-    part(&original.content, what, budget)
+    let what = what.clone();
+    // Finding something in a large original takes seconds.
+    let found = tokio::task::spawn_blocking(move || part(&original.content, &what, budget)).await;
+    found.map_err(|error| OriginalError::Failed(error.to_string()))?
 }
 
 /// Returns a part of `content`, never over the budget.
@@ -175,6 +193,10 @@ pub fn part(content: &[u8], what: &What, budget: Budget) -> Result<Retrieved, Or
             }
             if to < from {
                 return Err(OriginalError::Backwards { from: *from, to: *to });
+            }
+            let size = lines.span(*from, *from).len();
+            if *skip_bytes > size {
+                return Err(OriginalError::NoSuchByte { line: *from, size, skip_bytes: *skip_bytes });
             }
             Ok(range(content, &lines, *from..(*to).min(lines.len()), *skip_bytes, budget))
         }
@@ -190,13 +212,13 @@ pub fn part(content: &[u8], what: &What, budget: Budget) -> Result<Retrieved, Or
 /// beginning of the first.
 fn range(content: &[u8], lines: &LineIndex, wanted: Range<usize>, skip_bytes: usize, budget: Budget) -> Retrieved {
     let span = lines.span(wanted.start, wanted.end);
-    let first_end = lines.span(wanted.start, wanted.start).end;
-    let start = (span.start + skip_bytes).min(first_end);
+    let start = span.start + skip_bytes;
     let found = wanted.end - wanted.start + 1;
     let whole = String::from_utf8_lossy(&content[start..span.end]);
     if budget.holds(&whole) {
         let tokens = budget.measure.count(&whole);
         return Retrieved {
+            raw: raw(&content[start..span.end]),
             text: whole.into_owned(),
             tokens,
             from_line: wanted.start,
@@ -209,11 +231,13 @@ fn range(content: &[u8], lines: &LineIndex, wanted: Range<usize>, skip_bytes: us
     let mut to_line = lines.number(start + budget.measure.prefix(&whole, budget.tokens).len()).min(wanted.end);
     while to_line > wanted.start {
         to_line -= 1;
-        let text = String::from_utf8_lossy(&content[start..lines.span(to_line, to_line).end]);
+        let part = &content[start..lines.span(to_line, to_line).end];
+        let text = String::from_utf8_lossy(part);
         if budget.holds(&text) {
             let tokens = budget.measure.count(&text);
             let more = Some(More { line: to_line + 1, skip_bytes: 0 });
             return Retrieved {
+                raw: raw(part),
                 text: text.into_owned(),
                 tokens,
                 from_line: wanted.start,
@@ -225,6 +249,11 @@ fn range(content: &[u8], lines: &LineIndex, wanted: Range<usize>, skip_bytes: us
         }
     }
     beginning_of_line(content, lines, wanted.start, start, found, budget)
+}
+
+/// The bytes of a part that are not UTF-8.
+fn raw(part: &[u8]) -> Option<Vec<u8>> {
+    std::str::from_utf8(part).is_err().then(|| part.to_vec())
 }
 
 /// The beginning of a line that is too long for the budget.
@@ -248,6 +277,7 @@ fn beginning_of_line(
         None => ("", 0),
     };
     Retrieved {
+        raw: raw(&content[start..start + read]),
         text: text.to_owned(),
         tokens: budget.measure.count(text),
         from_line: line,
@@ -335,6 +365,7 @@ fn passages(content: &[u8], lines: &LineIndex, query: &Query, budget: Budget) ->
     Retrieved {
         tokens: budget.measure.count(&text),
         text,
+        raw: None,
         from_line: chosen.iter().map(|index| passages[*index].start).min().unwrap_or(0),
         to_line: chosen.iter().map(|index| passages[*index].end).max().unwrap_or(0),
         lines: lines.len(),
@@ -404,6 +435,7 @@ impl Collector {
         Retrieved {
             tokens: self.budget.measure.count(&self.text),
             text: self.text,
+            raw: None,
             from_line: self.from_line,
             to_line: self.to_line,
             lines: self.lines,
@@ -429,9 +461,10 @@ mod tests {
     #[test]
     fn lines_come_back_byte_for_byte() {
         let content = b"one\r\ntwo\t\nthree\n\xff four";
-        let part = |from, to| part(content, &lines(from, to), budget(100)).expect("lines").text;
-        assert_eq!(part(1, 2), "one\r\ntwo\t\n");
-        assert_eq!(part(3, 99), "three\n\u{fffd} four");
+        let part = |from, to| part(content, &lines(from, to), budget(100)).expect("lines");
+        assert_eq!((part(1, 2).text.as_str(), part(1, 2).raw), ("one\r\ntwo\t\n", None));
+        assert_eq!(part(3, 99).text, "three\n\u{fffd} four");
+        assert_eq!(part(3, 99).raw.as_deref(), Some(&b"three\n\xff four"[..]));
     }
 
     #[test]
@@ -478,6 +511,12 @@ mod tests {
         assert!(part(b"a\n", &lines(2, 3), budget(9)).is_err_and(|error| error.to_string().contains("no line 2")));
         assert!(part(b"a\n", &lines(0, 3), budget(9)).is_err());
         assert!(part(b"a\nb\n", &lines(2, 1), budget(9)).is_err());
+        let skipped = |skip_bytes| part(b"abc\nd\n", &What::Lines { from: 1, to: 2, skip_bytes }, budget(9));
+        assert_eq!(skipped(4).expect("the second line").text, "d\n");
+        for skip_bytes in [5, usize::MAX] {
+            let error = skipped(skip_bytes).expect_err("the line is shorter").to_string();
+            assert!(error.starts_with("line 1 has 4 bytes"), "{error}");
+        }
         assert_eq!(part(b"", &What::All, budget(0)).expect("nothing").text, "");
     }
 }

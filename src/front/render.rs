@@ -81,10 +81,11 @@ impl Shown {
     }
 }
 
-/// The longest text that is sent beside a structured result: about 1,000 tokens.
-const BESIDE_BYTES_MAX: usize = 4000;
+/// The longest text that is sent beside a structured result. What both halves cost together stays
+/// near the budget of the one.
+const BESIDE_BYTES_MAX: usize = 200;
 /// How much of a longer text is shown.
-const GLANCE_BYTES: usize = 400;
+const GLANCE_BYTES: usize = 80;
 
 /// Returns the texts and the structured half of a result. A reader of the text alone gets the
 /// remark too, for example which handle gives back what was cut; the other has it as a field.
@@ -94,8 +95,9 @@ pub fn answer(answer: Answer, shown: Shown) -> (Vec<String>, Option<Value>) {
         Shown::Structured if answer.text.len() <= BESIDE_BYTES_MAX => (vec![answer.text], Some(answer.structured)),
         Shown::Structured => {
             let lines = answer.text.lines().count();
-            let glance = &answer.text[..answer.text.floor_char_boundary(GLANCE_BYTES)];
-            let note = format!("{glance}...\n[{lines} lines in all; the whole result is in structuredContent]");
+            let first = answer.text.lines().next().unwrap_or_default();
+            let glance = &first[..first.floor_char_boundary(GLANCE_BYTES)];
+            let note = format!("{glance}...\n[{lines} lines; the whole result is in structuredContent]");
             (vec![note], Some(answer.structured))
         }
     }
@@ -111,9 +113,10 @@ mod tests {
             structured: json!({ "text": "x".repeat(9000) }),
             text: "é".repeat(4500),
             remark: Some("cut".to_owned()),
+            bytes: None,
         };
         let (texts, structured) = answer(large(), Shown::Structured);
-        assert!(texts.concat().len() < 600 && structured.is_some());
+        assert!(texts.concat().len() < 200 && structured.is_some());
         let (texts, structured) = answer(large(), Shown::Text);
         assert!(texts[0].len() == 9000 && texts[1] == "cut" && structured.is_none());
     }

@@ -10,7 +10,7 @@ mod packet;
 mod sources;
 
 pub use packet::{PackError, Packed, PackedPart, Request, pack};
-pub use sources::{Item, Loaded, Problem, Source, keep_originals, load};
+pub use sources::{Item, Loaded, Problem, Source, keep_originals, load, load_within};
 
 use crate::base::Handle;
 use crate::compress::Kind;
@@ -25,6 +25,8 @@ pub struct Part {
     pub label: String,
     /// The text.
     pub text: String,
+    /// What it was read from, where that is not UTF-8.
+    pub raw: Option<Vec<u8>>,
     /// From 1 to 10; a part of twice the priority gets twice the room.
     pub priority: u8,
     /// Whether it must be there uncut.
@@ -41,6 +43,7 @@ impl Part {
         Self {
             label: label.into(),
             text: text.into(),
+            raw: None,
             priority: PRIORITY_DEFAULT,
             mandatory: false,
             kind: None,

@@ -61,8 +61,8 @@ pub struct PackedPart {
 /// Why there is no packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
-    /// What must be in the packet is larger than the packet.
-    #[error("the parts that must stay need {needed} tokens, more than the {max_tokens} allowed")]
+    /// What must be in the packet is larger than the packet, or nothing has room in it.
+    #[error("the smallest packet needs {needed} tokens, more than the {max_tokens} allowed")]
     CannotFit {
         /// The tokens needed.
         needed: usize,
@@ -84,6 +84,9 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
         let text = write(parts, &counts, &texts, has_contents, true);
         let tokens = budget.measure.count(&text);
         if tokens <= budget.tokens {
+            if texts.iter().all(Option::is_none) {
+                break;
+            }
             return Ok(packed(parts, &counts, texts, text, tokens));
         }
         let over = tokens - budget.tokens;
@@ -102,8 +105,64 @@ pub fn pack(request: &Request<'_>) -> Result<Packed, PackError> {
         }
         return Err(PackError::CannotFit { needed, max_tokens: budget.tokens });
     }
-    let texts: Vec<Option<Fitted>> = parts.iter().map(|_| None).collect();
-    Ok(packed(parts, &counts, texts, String::new(), 0))
+    if let Some(packed) = whole_ones(request, &wants, &counts).or_else(|| only_one(request, &wants, &counts, budget)) {
+        return Ok(packed);
+    }
+    if parts.is_empty() {
+        return Ok(packed(parts, &counts, Vec::new(), String::new(), 0));
+    }
+    let all: usize = counts.iter().sum::<usize>() + overhead(request, false);
+    let mut tokens = (budget.tokens + 1).max(PART_MIN);
+    while tokens < all && only_one(request, &wants, &counts, Budget { tokens, ..budget }).is_none() {
+        tokens += tokens / 4;
+    }
+    Err(PackError::CannotFit { needed: tokens, max_tokens: budget.tokens })
+}
+
+/// As many of the smallest parts as have room, uncut; what was left out is named if that has room.
+fn whole_ones(request: &Request<'_>, wants: &[Want], counts: &[usize]) -> Option<Packed> {
+    let Request { parts, budget, .. } = *request;
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|index| counts[*index]);
+    let mut used = 0;
+    order.retain(|index| {
+        used += counts[*index];
+        used <= budget.tokens
+    });
+    while !order.is_empty() {
+        let mut texts: Vec<Option<Fitted>> = parts.iter().map(|_| None).collect();
+        for index in &order {
+            texts[*index] = fit_part(request, *index, wants[*index], counts[*index]);
+        }
+        for names_left_out in [true, false] {
+            let text = write(parts, counts, &texts, false, names_left_out);
+            if budget.holds(&text) {
+                let tokens = budget.measure.count(&text);
+                return Some(packed(parts, counts, texts, text, tokens));
+            }
+        }
+        order.truncate(order.len() - order.len().div_ceil(8));
+    }
+    None
+}
+
+/// The one part that matters most of those that can be cut to the budget.
+fn only_one(request: &Request<'_>, wants: &[Want], counts: &[usize], budget: Budget) -> Option<Packed> {
+    let parts = request.parts;
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by(|a, b| wants[*b].weight.total_cmp(&wants[*a].weight).then(a.cmp(b)));
+    order.into_iter().take(TRIES).find_map(|index| {
+        let label = heading(index + 1, &parts[index].label);
+        let before = thousands(counts[index]);
+        let handle = parts[index].handle.as_ref().map_or(String::new(), |handle| format!(", {handle}"));
+        let label = budget.measure.count(&format!("{label} ({before} of {before} tokens{handle}) <==\n"));
+        let room = budget.tokens.checked_sub(label)?;
+        let mut texts: Vec<Option<Fitted>> = parts.iter().map(|_| None).collect();
+        texts[index] = Some(fit_part(request, index, wants[index], room)?);
+        let text = write(parts, counts, &texts, false, false);
+        let tokens = budget.measure.count(&text);
+        (tokens <= budget.tokens).then(|| packed(parts, counts, texts, text, tokens))
+    })
 }
 
 /// What each part wants: by its priority and by how well it answers the query.
@@ -277,10 +336,30 @@ mod tests {
     }
 
     #[test]
+    fn small_parts_stay_when_a_large_one_has_no_room() {
+        let mut parts: Vec<Part> = (0..30).map(|number| Part::new(format!("note {number}"), "Short.")).collect();
+        parts.insert(0, Part::new("large", "x1".repeat(9_000)));
+        for tokens in [60, 120, 400] {
+            let packed = packed(&parts, None, tokens).expect("a packet");
+            assert!(packed.parts.iter().any(|part| part.tokens > 0), "{}", packed.text);
+        }
+        let parts = [Part::new("small", "Brief."), Part::new("large", "x1".repeat(9_000))];
+        let packed = packed(&parts, None, 40).expect("a packet");
+        assert_eq!((packed.parts[0].tokens, packed.parts[1].tokens), (2, 0), "{}", packed.text);
+        assert!(packed.text.contains("2. large (left out"), "{}", packed.text);
+    }
+
+    #[test]
     fn no_budget_is_exceeded_and_what_must_stay_stays() {
         let mut parts = vec![Part::new("a", story("cats")), Part::new("b", story("dogs"))];
         for tokens in [0, 1, 5, 20, 50, 100, 239, 240, 300, 1_000, 5_000] {
-            packed(&parts, None, tokens).expect("a packet");
+            match packed(&parts, None, tokens) {
+                Ok(packed) => assert!(!packed.text.is_empty(), "{tokens}"),
+                Err(PackError::CannotFit { needed, .. }) => {
+                    assert!(tokens < 50 && needed > tokens, "{tokens} {needed}");
+                    packed(&parts, None, needed).expect("what was said to be needed is enough");
+                }
+            }
         }
         parts[0].mandatory = true;
         let needed = match packed(&parts, None, 100) {

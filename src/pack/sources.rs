@@ -1,12 +1,10 @@
 //! Reading what the sources name. Nothing outside the caller's roots is read, whatever a path or a
 //! symbolic link says.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::Part;
-use crate::base::{Timestamp, bytes};
+use crate::base::{ReadError, Timestamp, bytes, read_file};
 use crate::compress::Kind;
 use crate::compress::original::{OriginalError, Redact, keep};
 use crate::store::Store;
@@ -77,10 +75,21 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// Reads the sources; relative paths and globs are looked for below each of `roots` in turn.
+/// Reads the sources; relative paths and globs are looked for below each of `roots` in turn, and
+/// nothing outside them is read.
 pub fn load(items: &[Item], roots: &[PathBuf]) -> Loaded {
+    load_within(items, roots, Some(roots))
+}
+
+/// Reads the sources; relative paths and globs are looked for below each of `roots` in turn. Named
+/// files must lie within one of the folders; `None`: anywhere.
+pub fn load_within(items: &[Item], roots: &[PathBuf], within: Option<&[PathBuf]>) -> Loaded {
     let mut loaded = Loaded::default();
-    let roots: Vec<PathBuf> = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+    let real = |folders: &[PathBuf]| -> Vec<PathBuf> {
+        folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect()
+    };
+    let roots = real(roots);
+    let within = within.map(real);
     for item in items {
         let part = |label: String, text: String, kind: Option<Kind>| Part {
             priority: item.priority,
@@ -92,8 +101,10 @@ pub fn load(items: &[Item], roots: &[PathBuf]) -> Loaded {
             Source::Memory { id, text } => loaded.parts.push(part(format!("memory {id}"), text.clone(), None)),
             Source::Diff { label, text } => loaded.parts.push(part(label.clone(), text.clone(), Some(Kind::Diff))),
             Source::Text { label, text } => loaded.parts.push(part(label.clone(), text.clone(), None)),
-            Source::File(path) => match find(path, &roots).and_then(|found| read(&found)) {
-                Ok(text) => loaded.parts.push(part(path.display().to_string(), text, None)),
+            Source::File(path) => match find(path, &roots, within.as_deref()).and_then(|found| read(&found)) {
+                Ok((text, raw)) => {
+                    loaded.parts.push(Part { raw, ..part(path.display().to_string(), text, None) });
+                }
                 Err(reason) => loaded.problems.push(Problem { source: path.display().to_string(), reason }),
             },
             Source::Glob(pattern) => match files(pattern, &roots) {
@@ -108,7 +119,7 @@ pub fn load(items: &[Item], roots: &[PathBuf]) -> Loaded {
                     }
                     for (label, path) in files.into_iter().take(GLOB_MAX) {
                         match read(&path) {
-                            Ok(text) => loaded.parts.push(part(label, text, None)),
+                            Ok((text, raw)) => loaded.parts.push(Part { raw, ..part(label, text, None) }),
                             Err(reason) => loaded.problems.push(Problem { source: label, reason }),
                         }
                     }
@@ -133,23 +144,24 @@ pub async fn keep_originals(
         return Ok(());
     }
     for part in parts.iter_mut().filter(|part| !part.mandatory && part.handle.is_none()) {
-        let kept = keep(store, part.text.clone().into_bytes(), Some(part.label.clone()), now, redact).await?;
+        let content = part.raw.take().unwrap_or_else(|| part.text.clone().into_bytes());
+        let kept = keep(store, content, Some(part.label.clone()), now, redact).await?;
         part.text = kept.text;
         part.handle = Some(kept.handle);
     }
     Ok(())
 }
 
-/// The file of this name within the roots, free of links.
-fn find(path: &Path, roots: &[PathBuf]) -> Result<PathBuf, String> {
-    if path.components().any(|component| component == Component::ParentDir) {
+/// The file of this name, free of links.
+fn find(path: &Path, roots: &[PathBuf], within: Option<&[PathBuf]>) -> Result<PathBuf, String> {
+    if within.is_some() && path.components().any(|component| component == Component::ParentDir) {
         return Err("a path must not contain `..`".to_owned());
     }
     let mut outside = false;
     for root in roots {
         let Ok(found) = root.join(path).canonicalize() else { continue };
         // Joining an absolute path replaces the root, and a link may lead anywhere.
-        if roots.iter().any(|root| found.starts_with(root)) {
+        if within.is_none_or(|within| within.iter().any(|folder| found.starts_with(folder))) {
             return Ok(found);
         }
         outside = true;
@@ -179,26 +191,27 @@ fn files(pattern: &str, roots: &[PathBuf]) -> Result<Vec<(String, PathBuf)>, Str
     Ok(found)
 }
 
-/// The text of a file; what is binary or too large is named, not included.
-fn read(path: &Path) -> Result<String, String> {
-    let told = |error: std::io::Error| format!("cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(told)?;
-    if !metadata.is_file() {
-        return Err("is not a file".to_owned());
-    }
-    if metadata.len() > FILE_MAX {
-        return Ok(format!("({}, more than the {} that are read)", bytes(metadata.len()), bytes(FILE_MAX)));
-    }
-    let mut content = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_end(&mut content)).map_err(told)?;
+/// The text of a file, and its bytes where it is not UTF-8; what is binary or too large is named,
+/// not included.
+fn read(path: &Path) -> Result<(String, Option<Vec<u8>>), String> {
+    let content = match read_file(path, FILE_MAX) {
+        Ok(content) => content,
+        Err(error @ ReadError::TooLarge { .. }) => return Ok((format!("(not included: {error})"), None)),
+        Err(error) => return Err(error.to_string()),
+    };
     if content[..content.len().min(8_192)].contains(&0) {
-        return Ok(format!("(binary file, {}, not included)", bytes(content.len() as u64)));
+        return Ok((format!("(binary file, {}, not included)", bytes(content.len() as u64)), None));
     }
-    Ok(String::from_utf8_lossy(&content).into_owned())
+    Ok(match String::from_utf8(content) {
+        Ok(text) => (text, None),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(error.into_bytes())),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn item(source: Source) -> Item {

@@ -23,6 +23,7 @@ pub struct Call {
 
 impl Call {
     /// Returns the most tokens of a result: what the caller asks for, else the cap of the settings.
+    /// This bounds what a tool makes; what it returns as JSON is bounded when it is done.
     pub fn result_tokens(&self, asked: Option<usize>) -> usize {
         asked.unwrap_or(self.services.config.context.max_output_tokens)
     }

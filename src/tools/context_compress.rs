@@ -2,8 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, files};
+use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, cap, files};
 use crate::base::{Handle, thousands};
 use crate::compress::original::{self, OriginalError};
 use crate::compress::{self, CannotFit, Kind, Level, Levels};
@@ -53,6 +54,9 @@ pub struct Output {
     encoding: Encoding,
     /// Whether the counts are exact; otherwise they are estimates.
     exact: bool,
+    /// Whether the original is not UTF-8: what is not is shown as U+FFFD, and kept as it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lossy: bool,
     /// Whether secrets were replaced in the original that is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     redacted: bool,
@@ -84,33 +88,46 @@ impl TypedTool for ContextCompress {
         let measure = call.services.measure(params.encoding, params.model.as_deref())?;
         let input = files::read_input(call, params.text, params.path, params.paths).await?;
         let job =
-            Job { text: input.text, max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
+            Job { text: input.text().into_owned(), max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
         let levels = levels(call);
         let (job, first) = job.fit(levels, None).await?;
+        let lossy = std::str::from_utf8(&input.content).is_err();
+        let limit = cap::limit(call, None).saturating_sub(cap::OVERHEAD);
+        let budget = call.services.default_measure();
         // A lossless result without a budget may still be more than an assistant can take.
         let fits = params.max_tokens.is_some()
             || !call.capped
-            || first.as_ref().is_ok_and(|fitted| fitted.tokens_after <= call.result_tokens(None));
+            || first.as_ref().is_ok_and(|fitted| is_within(&fitted.text, limit, budget));
         match first {
-            Ok(fitted) if fitted.level == Level::None && fits => return Ok(output(fitted, measure, None, false)),
+            Ok(fitted) if fitted.level == Level::None && fits => {
+                return Ok(Output { lossy, ..output(fitted, measure, None, false) });
+            }
             Err(error) => return Err(too_small(&error)),
             Ok(_) => {}
         }
         call.services.stores()?;
-        let content = job.text.clone().into_bytes();
         let kept = original::keep(
             call.services.store.as_ref(),
-            content,
+            input.content,
             input.source,
             call.services.clock.now(),
             Some(&memory::redacted),
         )
         .await?;
-        let max_tokens = if fits { params.max_tokens } else { Some(call.result_tokens(None)) };
-        let job = Job { text: kept.text, max_tokens, ..job };
-        let (_, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
-        let fitted = fitted.map_err(|error| too_small(&error))?;
-        Ok(output(fitted, measure, Some(kept.handle), kept.redacted))
+        let mut job = Job { text: kept.text, ..job };
+        if !fits {
+            job.max_tokens = Some(limit);
+        }
+        loop {
+            let (again, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
+            job = again;
+            let fitted = fitted.map_err(|error| too_small(&error))?;
+            match job.max_tokens.filter(|tokens| !fits && *tokens > limit / 4) {
+                // As JSON it is longer than as text.
+                Some(tokens) if !is_within(&fitted.text, limit, budget) => job.max_tokens = Some(tokens - limit / 8),
+                _ => return Ok(Output { lossy, ..output(fitted, measure, Some(kept.handle), kept.redacted) }),
+            }
+        }
     }
 
     fn text(&self, output: &Output) -> String {
@@ -120,13 +137,19 @@ impl TypedTool for ContextCompress {
     fn remark(&self, output: &Output) -> Option<String> {
         let estimate = if output.exact { "" } else { " (estimated)" };
         let handle = output.handle.as_ref().map(|handle| format!("; original {handle}")).unwrap_or_default();
+        let lossy = if output.lossy { "; not UTF-8: what is not is shown as U+FFFD" } else { "" };
         Some(format!(
-            "{} -> {} tokens{estimate}, {} cuts{handle}",
+            "{} -> {} tokens{estimate}, {} cuts{handle}{lossy}",
             thousands(output.tokens_before),
             thousands(output.tokens_after),
             output.cuts.len()
         ))
     }
+}
+
+/// Returns whether a text is within a budget as JSON.
+fn is_within(text: &str, limit: usize, measure: Measure) -> bool {
+    measure.fits(&Value::from(text).to_string(), limit)
 }
 
 struct Job {
@@ -188,6 +211,7 @@ fn output(fitted: compress::Fitted, measure: Measure, handle: Option<Handle>, re
         handle,
         encoding: measure.encoding(),
         exact: measure.is_exact(),
+        lossy: false,
         redacted,
     }
 }
@@ -200,8 +224,10 @@ impl From<OriginalError> for ToolError {
             OriginalError::Unknown(_) => ToolError::new(ErrorKind::NotFound, message).with_hint(
                 "handles belong to the project in which they were given; see memory.path in `ctx config show`",
             ),
+            OriginalError::Failed(_) => ToolError::new(ErrorKind::Internal, message),
             OriginalError::TooLarge { .. }
             | OriginalError::NoSuchLine { .. }
+            | OriginalError::NoSuchByte { .. }
             | OriginalError::Backwards { .. }
             | OriginalError::Pattern(_)
             | OriginalError::EmptyQuery(_) => ToolError::invalid(message),

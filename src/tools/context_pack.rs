@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::Reach;
 use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, context_compress};
 use crate::base::{Handle, MemoryId};
 use crate::delegate::{Context, MemoryRef, context_items};
@@ -91,8 +92,13 @@ impl TypedTool for ContextPack {
         for (index, source) in params.sources.into_iter().enumerate() {
             items.extend(source.items(call, index).await?);
         }
-        let roots = vec![services.config.paths.workspace.clone()];
-        let loaded = tokio::task::spawn_blocking(move || pack::load(&items, &roots))
+        let reach = Reach::of(call);
+        let paths = &services.config.paths;
+        let mut roots = vec![paths.workspace.clone()];
+        if reach.within().is_none() && paths.working_directory != paths.workspace {
+            roots.push(paths.working_directory.clone());
+        }
+        let loaded = tokio::task::spawn_blocking(move || pack::load_within(&items, &roots, reach.within()))
             .await
             .map_err(|error| ToolError::new(ErrorKind::Internal, format!("reading failed: {error}")))?;
         let problems: Vec<String> =

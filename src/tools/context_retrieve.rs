@@ -2,14 +2,18 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Call, Command, Effects, ToolError, TypedTool};
+use super::{Call, Command, Effects, ToolError, TypedTool, cap};
 use crate::base::Handle;
 use crate::compress::original::{self, What};
 use crate::tokens::Budget;
 
 /// How many lines around each match are given.
 const REGEX_CONTEXT: usize = 2;
+
+/// What is said instead of an empty text.
+const NOTHING: &str = "nothing matches";
 
 /// The tool.
 pub struct ContextRetrieve;
@@ -46,8 +50,13 @@ pub struct Output {
     to_line: usize,
     /// The lines of the whole original.
     lines: usize,
-    /// The lines or passages that were found.
+    /// The lines or passages that were found; 0 when nothing matches.
     found: usize,
+    /// Whether the part is not UTF-8: what is not is shown as U+FFFD, and `ctx retrieve` writes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lossy: bool,
+    #[serde(skip)]
+    raw: Option<Vec<u8>>,
     /// Where to go on, when not everything fits: `lines` of the next call.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_lines: Option<String>,
@@ -89,15 +98,27 @@ impl TypedTool for ContextRetrieve {
             (_, _, Some(query)) => What::Query(query),
             (None, None, None) => What::All,
         };
-        let tokens =
-            if call.capped || params.max_tokens.is_some() { call.result_tokens(params.max_tokens) } else { usize::MAX };
-        let budget = Budget { tokens, measure: call.services.default_measure() };
-        let found = original::retrieve(call.services.store.as_ref(), &params.handle, &what, budget).await?;
+        let limit = cap::limit(call, None).saturating_sub(cap::OVERHEAD);
+        let tokens = params.max_tokens.unwrap_or(if call.capped { limit } else { usize::MAX });
+        let mut budget = Budget { tokens, measure: call.services.default_measure() };
+        let found = loop {
+            let found = original::retrieve(call.services.store.as_ref(), &params.handle, &what, budget).await?;
+            // As JSON it is longer than as text.
+            let fits = params.max_tokens.is_some() || !call.capped || {
+                budget.measure.fits(&Value::from(found.text.as_str()).to_string(), limit)
+            };
+            if fits || budget.tokens <= limit / 4 {
+                break found;
+            }
+            budget.tokens -= limit / 8;
+        };
         let end = end.unwrap_or(found.lines).min(found.lines);
         Ok(Output {
             next_lines: found.more.map(|more| format!("{}-{}", more.line, end.max(more.line))),
             next_skip_bytes: found.more.map(|more| more.skip_bytes).filter(|bytes| *bytes > 0),
             text: found.text,
+            lossy: found.raw.is_some(),
+            raw: found.raw,
             tokens: found.tokens,
             from_line: found.from_line,
             to_line: found.to_line,
@@ -107,11 +128,21 @@ impl TypedTool for ContextRetrieve {
     }
 
     fn text(&self, output: &Output) -> String {
-        output.text.clone()
+        if output.found == 0 { NOTHING.to_owned() } else { output.text.clone() }
+    }
+
+    fn bytes(&self, output: &Output) -> Option<Vec<u8>> {
+        if output.found == 0 { Some(Vec::new()) } else { output.raw.clone() }
     }
 
     fn remark(&self, output: &Output) -> Option<String> {
-        output.next_lines.as_ref().map(|lines| format!("there is more: go on with lines {lines}"))
+        if output.found == 0 {
+            return Some(NOTHING.to_owned());
+        }
+        let lossy = output.lossy.then(|| "this part is not UTF-8; as text, what is not is U+FFFD".to_owned());
+        let next = output.next_lines.as_ref().map(|lines| format!("there is more: go on with lines {lines}"));
+        let said: Vec<String> = lossy.into_iter().chain(next).collect();
+        (!said.is_empty()).then(|| said.join("\n"))
     }
 }
 

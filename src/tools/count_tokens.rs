@@ -1,10 +1,9 @@
 //! `count_tokens`: how many tokens texts and files have.
 
-use std::path::{Path, PathBuf};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::Reach;
 use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool};
 use crate::base::thousands;
 use crate::tokens::{Encoding, Measure};
@@ -52,6 +51,14 @@ struct Item {
     path: String,
     /// Its tokens.
     tokens: usize,
+    /// Whether the count is exact; otherwise it is an estimate.
+    exact: bool,
+    /// How far below an estimate the true count may be, in hundredths of the estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    margin_percent: Option<u32>,
+    /// Whether the file is not UTF-8: what is not counts as U+FFFD.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lossy: bool,
 }
 
 impl TypedTool for CountTokens {
@@ -69,8 +76,8 @@ impl TypedTool for CountTokens {
             return Err(ToolError::invalid("there is nothing to count").with_hint("send text or paths"));
         }
         let measure = call.services.measure(params.encoding, params.model.as_deref())?;
-        let folder = call.services.config.paths.working_directory.clone();
-        let count = move || count_all(&folder, params.text, params.paths.unwrap_or_default(), measure);
+        let reach = Reach::of(call);
+        let count = move || count_all(&reach, params.text, params.paths.unwrap_or_default(), measure);
         let items = tokio::task::spawn_blocking(count)
             .await
             .map_err(|error| ToolError::new(ErrorKind::Internal, format!("counting failed: {error}")))??;
@@ -91,30 +98,32 @@ impl TypedTool for CountTokens {
             lines.push(format!("{:>12}  total", thousands(output.total)));
         }
         lines.push(format!("{:>12}  {}{kind}", "", output.encoding));
+        let lossy = output.items.iter().filter(|item| item.lossy);
+        lines.extend(lossy.map(|item| format!("{} is not UTF-8; what is not counts as U+FFFD", item.path)));
         lines.join("\n")
     }
 }
 
 fn count_all(
-    folder: &Path,
+    reach: &Reach,
     text: Option<String>,
     paths: Vec<String>,
     measure: Measure,
 ) -> Result<Vec<Item>, ToolError> {
-    let mut items = Vec::new();
-    if let Some(text) = text {
-        items.push(Item { path: "-".to_owned(), tokens: measure.count(&text) });
-    }
+    let item = |path: String, text: &str, lossy: bool| Item {
+        path,
+        tokens: measure.count(text),
+        exact: measure.is_exact(),
+        margin_percent: measure.margin_percent(),
+        lossy,
+    };
+    let mut items: Vec<Item> = text.map(|text| item("-".to_owned(), &text, false)).into_iter().collect();
     for path in paths {
-        let file: PathBuf = folder.join(&path);
-        let failed =
-            |error: std::io::Error| ToolError::new(ErrorKind::NotFound, format!("cannot read {path}: {error}"));
-        let size = std::fs::metadata(&file).map_err(failed)?.len();
-        if size > FILE_BYTES_MAX {
-            return Err(ToolError::invalid(format!("{path} has {size} bytes: expected at most {FILE_BYTES_MAX}")));
-        }
-        let bytes = std::fs::read(&file).map_err(failed)?;
-        items.push(Item { tokens: measure.count(&String::from_utf8_lossy(&bytes)), path });
+        let content = reach.read(&path, FILE_BYTES_MAX)?;
+        items.push(match String::from_utf8(content) {
+            Ok(text) => item(path, &text, false),
+            Err(error) => item(path, &String::from_utf8_lossy(error.as_bytes()), true),
+        });
     }
     Ok(items)
 }

@@ -1,19 +1,88 @@
 //! Reading what a caller names: text, a file or several.
+//!
+//! An assistant reads files of the workspace and of the system's folder for temporary files, where
+//! logs are put; a user's own command reads what the user may read.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use super::{Call, ErrorKind, ToolError};
-use crate::base::bytes;
+use crate::base::{ReadError, read_file};
 
 /// The most bytes that are read, of all files together.
 pub const BYTES_MAX: u64 = 64 << 20;
 
 /// What was named, read.
 pub struct Input {
-    /// The text; several files one after the other under their names.
-    pub text: String,
+    /// The content; several files one after the other under their names.
+    pub content: Vec<u8>,
     /// Where it comes from, for people.
     pub source: Option<String>,
+}
+
+impl Input {
+    /// Returns the content as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
+}
+
+/// Where a caller may read.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    folder: PathBuf,
+    /// The folders, free of links; `None`: anywhere.
+    within: Option<Vec<PathBuf>>,
+}
+
+impl Reach {
+    /// Returns where this caller may read.
+    pub fn of(call: &Call) -> Self {
+        let paths = &call.services.config.paths;
+        let within = call.capped.then(|| {
+            let folders = [paths.workspace.clone(), std::env::temp_dir()];
+            folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect()
+        });
+        Self { folder: paths.working_directory.clone(), within }
+    }
+
+    /// Returns the folders in which files must lie, links resolved; `None`: anywhere.
+    pub fn within(&self) -> Option<&[PathBuf]> {
+        self.within.as_deref()
+    }
+
+    /// Reads a file of at most `bytes_max` bytes.
+    pub fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>, ToolError> {
+        let path = self.resolve(name)?;
+        read_file(&path, bytes_max).map_err(|error| match error {
+            ReadError::Io(error) => unreadable(name, &error),
+            ReadError::NotAFile(_) => ToolError::invalid(format!("{name} {error}")).with_hint("name regular files"),
+            ReadError::TooLarge { .. } => ToolError::invalid(format!("{name} {error}")),
+        })
+    }
+
+    /// Returns the file of this name, links resolved where they matter.
+    fn resolve(&self, name: &str) -> Result<PathBuf, ToolError> {
+        let path = self.folder.join(name);
+        let Some(within) = &self.within else { return Ok(path) };
+        // A path that is outside by its letters alone is refused whether or not it exists.
+        let found = path.canonicalize();
+        let place = found.as_deref().unwrap_or(&path);
+        let dots = place.components().any(|part| part == std::path::Component::ParentDir);
+        let is_inside = |place: &Path| within.iter().any(|folder| place.starts_with(folder));
+        if dots || !(is_inside(place) || found.is_err() && place.starts_with(&self.folder)) {
+            return Err(ToolError::new(
+                ErrorKind::Refused,
+                format!("{name} lies outside the workspace and the folder for temporary files"),
+            )
+            .with_hint("send its text instead, or have the user run `ctx` on it"));
+        }
+        found.map_err(|error| unreadable(name, &error))
+    }
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> ToolError {
+    ToolError::new(ErrorKind::NotFound, format!("cannot read {name}: {error}"))
 }
 
 /// Reads the one of text, path and paths that is given.
@@ -27,44 +96,30 @@ pub async fn read_input(
     names.extend(path);
     match (text, names.len()) {
         (Some(_), 1..) => Err(ToolError::invalid("/text and /path exclude each other").with_hint("send one of them")),
-        (Some(text), _) => Ok(Input { text, source: None }),
+        (Some(text), _) => Ok(Input { content: text.into_bytes(), source: None }),
         (None, 0) => Err(ToolError::invalid("there is nothing to read").with_hint("send text, path or paths")),
         (None, _) => {
-            let folder = call.services.config.paths.working_directory.clone();
+            let reach = Reach::of(call);
             let source = Some(names.join(", "));
-            let text = tokio::task::spawn_blocking(move || read_all(&folder, &names))
+            let content = tokio::task::spawn_blocking(move || read_all(&reach, &names))
                 .await
                 .map_err(|error| ToolError::new(ErrorKind::Internal, format!("reading failed: {error}")))??;
-            Ok(Input { text, source })
+            Ok(Input { content, source })
         }
     }
 }
 
-/// Reads a file as text; what is not UTF-8 is replaced.
-pub fn read(folder: &Path, name: &str, bytes_max: u64) -> Result<String, ToolError> {
-    let failed = |error: std::io::Error| ToolError::new(ErrorKind::NotFound, format!("cannot read {name}: {error}"));
-    let path = folder.join(name);
-    let found = std::fs::metadata(&path).map_err(failed)?;
-    if !found.is_file() {
-        return Err(ToolError::invalid(format!("{name} is not a file")).with_hint("name files, not folders"));
-    }
-    if found.len() > bytes_max {
-        let (size, most) = (bytes(found.len()), bytes(bytes_max));
-        return Err(ToolError::invalid(format!("{name} has {size}: expected at most {most}")));
-    }
-    Ok(String::from_utf8_lossy(&std::fs::read(&path).map_err(failed)?).into_owned())
-}
-
-fn read_all(folder: &Path, names: &[String]) -> Result<String, ToolError> {
+fn read_all(reach: &Reach, names: &[String]) -> Result<Vec<u8>, ToolError> {
     if let [name] = names {
-        return read(folder, name, BYTES_MAX);
+        return reach.read(name, BYTES_MAX);
     }
-    let mut all = String::new();
+    let mut all = Vec::new();
     for name in names {
-        let text = read(folder, name, BYTES_MAX.saturating_sub(all.len() as u64))?;
-        all.push_str(&format!("==> {name} <==\n{text}"));
-        if !text.ends_with('\n') {
-            all.push('\n');
+        let content = reach.read(name, BYTES_MAX.saturating_sub(all.len() as u64))?;
+        all.extend_from_slice(format!("==> {name} <==\n").as_bytes());
+        all.extend_from_slice(&content);
+        if !content.ends_with(b"\n") {
+            all.push(b'\n');
         }
     }
     Ok(all)

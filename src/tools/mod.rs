@@ -5,6 +5,7 @@
 //! CLI subcommands and the reference all come from this list.
 
 mod call;
+mod cap;
 mod error;
 mod files;
 mod memory_filter;
@@ -128,6 +129,11 @@ pub trait TypedTool: Send + Sync + 'static {
     /// Returns the output as a person or a model reads it.
     fn text(&self, output: &Self::Output) -> String;
 
+    /// Returns the output byte for byte, where the text cannot be that or says more.
+    fn bytes(&self, _output: &Self::Output) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Returns what a person should know besides, which is not part of the output.
     fn remark(&self, _output: &Self::Output) -> Option<String> {
         None
@@ -143,6 +149,8 @@ pub struct Answer {
     pub text: String,
     /// What a person should know besides.
     pub remark: Option<String>,
+    /// What a verbatim command writes, where it is not the text.
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// The schemas of a tool.
@@ -221,10 +229,11 @@ impl<T: TypedTool> Tool for T {
             let output = self.run(call, params).await?;
             let text = self.text(&output);
             let remark = self.remark(&output);
+            let bytes = self.bytes(&output);
             let structured = serde_json::to_value(output).map_err(|error| {
                 ToolError::new(ErrorKind::Internal, format!("the output of {} is not JSON: {error}", T::NAME))
             })?;
-            Ok(Answer { structured, text, remark })
+            Ok(Answer { structured, text, remark, bytes })
         })
     }
 }
@@ -257,7 +266,12 @@ pub async fn call(call: &Call, name: &str, input: Value) -> Result<Answer, ToolE
         validate::drop_unknown(&mut input, &schemas.input);
     }
     validate::check(schemas.validator(), &schemas.listed_input, &input)?;
-    let running = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(tool.run_json(call, input)));
+    let asked = cap::asked(&input);
+    let running = async {
+        let answer = tool.run_json(call, input).await?;
+        if call.capped { cap::hold(call, name, asked, answer).await } else { Ok(answer) }
+    };
+    let running = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(running));
     tokio::select! {
         biased;
         () = call.cancel.cancelled() => Err(ToolError::new(ErrorKind::Cancelled, format!("{name} was cancelled"))),

@@ -39,7 +39,7 @@ fn a_call_with_positional_parameters() {
     let mut server = Server::start(&["rpc"]);
     std::fs::write(server.folder().join("a.txt"), "one two").expect("written");
     let answer = server.request("count_tokens", json!([["a.txt"]]));
-    assert_eq!(answer["result"]["items"], json!([{ "path": "a.txt", "tokens": 2 }]));
+    assert_eq!(answer["result"]["items"], json!([{ "path": "a.txt", "tokens": 2, "exact": true }]));
     let answer = server.request("count_tokens", json!([["a.txt"], 1, 2]));
     assert_eq!(answer["error"]["code"], -32602);
 }

@@ -7,19 +7,32 @@ use std::fs;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// A call that runs until it is cancelled: it reads a pipe that nobody writes.
+/// Starts an agent that sleeps, and returns the arguments of a call that waits for it.
+fn waiting(server: &mut Server) -> Value {
+    waiting_by(server, |server, task| server.call("delegate_task", task))
+}
+
+/// The same, for a server that is asked in another way.
+fn waiting_by(server: &mut Server, ask: impl FnOnce(&mut Server, Value) -> Value) -> Value {
+    let folder = server.folder().join(".claude/agents");
+    fs::create_dir_all(&folder).expect("a folder");
+    let agent = "---\nname: sleeper\ndescription: Sleeps.\nrunner: command\ncommand: [sleep, \"600\"]\n---\nSleep.\n";
+    fs::write(folder.join("sleeper.md"), agent).expect("an agent");
+    let task = json!({ "agent": "sleeper", "task": "Sleep.", "wait_seconds": 0, "idempotency_key": "sleeper" });
+    let answer = ask(server, task).to_string();
+    let id = answer.find("run_0").and_then(|start| answer.get(start..start + 20)).expect("a run");
+    json!({ "run_id": id, "wait_seconds": 45 })
+}
+
+/// A call that runs until it is cancelled.
 fn endless(server: &mut Server, id: &Value, meta: &Value) {
-    let pipe = server.folder().join("pipe");
-    if !pipe.exists() {
-        mkfifo(&pipe, Mode::S_IRWXU).expect("a pipe");
-    }
-    let params = json!({ "name": "count_tokens", "arguments": { "paths": ["pipe"] }, "_meta": meta });
+    let arguments = waiting(server);
+    let params = json!({ "name": "get_run", "arguments": arguments, "_meta": meta });
     server.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }));
 }
 
@@ -52,8 +65,7 @@ fn a_cancel_ends_every_call_of_its_id_and_no_other() {
 #[test]
 fn a_batch_does_not_wait_for_what_was_cancelled() {
     let mut server = Server::mcp("2025-03-26");
-    mkfifo(&server.folder().join("pipe"), Mode::S_IRWXU).expect("a pipe");
-    let params = json!({ "name": "count_tokens", "arguments": { "paths": ["pipe"] } });
+    let params = json!({ "name": "get_run", "arguments": waiting(&mut server) });
     server.send(&json!([
         { "jsonrpc": "2.0", "id": 1, "method": "ping" },
         { "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params },
@@ -66,8 +78,9 @@ fn a_batch_does_not_wait_for_what_was_cancelled() {
 #[test]
 fn more_requests_than_can_run_are_refused_and_can_be_cancelled() {
     let mut server = Server::mcp("2025-11-25");
+    let params = json!({ "name": "get_run", "arguments": waiting(&mut server) });
     for id in 0..257 {
-        endless(&mut server, &json!(id), &json!({}));
+        server.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }));
     }
     assert_eq!(server.answer(&json!(256))["error"]["code"], -32000);
     cancel(&mut server, &json!(0));
@@ -116,8 +129,8 @@ fn signals_end_a_server_cleanly() {
 #[test]
 fn a_signal_cancels_what_runs() {
     let mut server = Server::start(&["rpc"]);
-    mkfifo(&server.folder().join("pipe"), Mode::S_IRWXU).expect("a pipe");
-    server.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "count_tokens", "params": { "paths": ["pipe"] } }));
+    let params = waiting_by(&mut server, |server, task| server.request("delegate_task", task));
+    server.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "get_run", "params": params }));
     server.request("ping", json!({}));
     kill(Pid::from_raw(server.pid()), Signal::SIGTERM).expect("it runs");
     let answer = server.answer(&json!(1));

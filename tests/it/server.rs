@@ -23,6 +23,7 @@ pub struct Server {
     lines: Receiver<String>,
     unread: VecDeque<Value>,
     folder: tempfile::TempDir,
+    _home: tempfile::TempDir,
     id: i64,
 }
 
@@ -44,9 +45,11 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join(".git")).expect("a project");
         std::fs::write(folder.path().join("context-engine.yaml"), settings).expect("settings");
+        // A task is never given a folder that holds the home folder.
+        let home = tempfile::tempdir().expect("a folder");
         let mut child = command
             .env_clear()
-            .env("HOME", folder.path())
+            .env("HOME", home.path())
             .env("PATH", "/usr/bin:/bin")
             .env("CTX", env!("CARGO_BIN_EXE_ctx"))
             .current_dir(folder.path())
@@ -61,7 +64,7 @@ impl Server {
             output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).ok();
         });
         let input = child.stdin.take();
-        Self { child, input, lines, unread: VecDeque::new(), folder, id: 0 }
+        Self { child, input, lines, unread: VecDeque::new(), folder, _home: home, id: 0 }
     }
 
     /// Starts `ctx serve` and completes the handshake of a version.

@@ -62,11 +62,17 @@ async fn call(services: Arc<Services>, name: &str, input: Value) -> Result<Answe
 fn print(result: Result<Answer, ToolError>, json: bool, verbatim: bool) -> ExitCode {
     match result {
         Ok(answer) => {
-            let text = if json { answer.structured.to_string() } else { answer.text };
-            if let Some(remark) = answer.remark.filter(|_| !json && std::io::stderr().is_terminal()) {
+            let data = answer.bytes.unwrap_or_else(|| answer.text.clone().into_bytes());
+            // In a script, nothing is said but why there is nothing.
+            let said = !json && (std::io::stderr().is_terminal() || data.is_empty());
+            if let Some(remark) = answer.remark.filter(|_| said) {
                 let _ = writeln!(std::io::stderr(), "{remark}");
             }
-            let written = if verbatim && !json { write_verbatim(&text) } else { write_stdout(&text) };
+            let written = match (json, verbatim) {
+                (true, _) => write_stdout(&answer.structured.to_string()),
+                (false, true) => write_verbatim(&data),
+                (false, false) => write_stdout(&answer.text),
+            };
             match written {
                 Ok(()) => ExitCode::SUCCESS,
                 // Whoever read us has gone away, as `head` does: not a failure of ours.
@@ -97,18 +103,18 @@ pub fn report(error: &ToolError) {
 
 /// Writes text to stdout, as a whole line.
 pub fn write_stdout(text: &str) -> std::io::Result<()> {
-    write(text, !text.ends_with('\n') && !text.is_empty())
+    write(text.as_bytes(), !text.ends_with('\n') && !text.is_empty())
 }
 
 /// Writes data to stdout byte for byte; on a terminal, the prompt still gets a line of its own.
-fn write_verbatim(text: &str) -> std::io::Result<()> {
-    write(text, std::io::stderr().is_terminal() && !text.ends_with('\n'))
+fn write_verbatim(data: &[u8]) -> std::io::Result<()> {
+    write(data, std::io::stderr().is_terminal() && !data.ends_with(b"\n"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the writer of the command line front")]
-fn write(text: &str, end_line: bool) -> std::io::Result<()> {
+fn write(data: &[u8], end_line: bool) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(data)?;
     if end_line {
         stdout.write_all(b"\n")?;
     }
@@ -125,5 +131,8 @@ fn read_stdin() -> Result<Option<String>, ToolError> {
     stdin
         .read_to_end(&mut bytes)
         .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot read standard input: {error}")))?;
-    Ok(if bytes.is_empty() { None } else { Some(String::from_utf8_lossy(&bytes).into_owned()) })
+    Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "note: standard input is not UTF-8; what is not is replaced by U+FFFD");
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    })))
 }

@@ -1,0 +1,308 @@
+//! The last word on size: what an assistant is sent is never over its budget, whatever a tool
+//! returned.
+//!
+//! Tools keep their own budgets; this is for what they do not foresee, such as many results that
+//! are small one by one. Long texts are cut to equal shares, each with a mark that names the
+//! handle of the whole; lists lose their ends, and say how much.
+
+use serde_json::{Map, Value};
+
+use super::{Answer, Call, ErrorKind, ToolError};
+use crate::compress::original;
+use crate::memory;
+use crate::tokens::Measure;
+
+/// What a result may have besides the text for which its caller set a budget: names, numbers,
+/// handles.
+pub const OVERHEAD: usize = 512;
+/// What the short text beside a structured result costs at most.
+const BESIDE: usize = 160;
+/// Texts of fewer tokens are not cut.
+const SHORT: usize = 80;
+/// What a mark costs, about.
+const MARK: usize = 40;
+/// How often the shares are made smaller, or a list shorter.
+const TRIES: usize = 48;
+
+/// Returns the budget that the caller itself named for the text of the result.
+pub fn asked(input: &Value) -> Option<usize> {
+    // A workflow has a budget for each step, not one for the result.
+    let field = if input.get("steps").is_some() { "max_tokens" } else { "result_tokens" };
+    let named = input.get("max_tokens").or_else(|| input.get(field))?.as_u64()?;
+    usize::try_from(named).ok()
+}
+
+/// Returns the answer within its budget; `asked` is the budget that the caller named.
+pub async fn hold(call: &Call, name: &str, asked: Option<usize>, mut answer: Answer) -> Result<Answer, ToolError> {
+    let measure = call.services.default_measure();
+    let limit = limit(call, asked);
+    let mut most = limit;
+    if !measure.fits(&answer.structured.to_string(), most) {
+        if asked.is_some() {
+            // The budget is that of the text, not of its quotation marks and line ends in JSON.
+            most += escapes(&answer.structured, measure);
+        }
+        let mut shrinking = Shrinking { call, measure, limit: most, longs: Vec::new() };
+        if !shrinking.shrink(&mut answer.structured).await {
+            return Err(too_large(name, &answer.structured, limit));
+        }
+        for long in shrinking.longs {
+            answer.text = answer.text.replace(&long.whole, &long.cut);
+        }
+    }
+    let besides = answer.remark.as_deref().map_or(0, |remark| measure.count(remark));
+    let most = limit.saturating_sub(besides);
+    if !measure.fits(&answer.text, most) {
+        answer.text = ends(call, &answer.text, measure, most).await;
+        answer.bytes = None;
+    }
+    Ok(answer)
+}
+
+/// Returns the most tokens of a result as JSON.
+pub fn limit(call: &Call, asked: Option<usize>) -> usize {
+    let most = call.services.config.context.max_output_tokens;
+    let most = most.max(asked.map_or(0, |asked| asked.saturating_add(OVERHEAD)));
+    most - BESIDE.min(most / 16)
+}
+
+/// Returns how many tokens more the main text of a result has as JSON.
+fn escapes(structured: &Value, measure: Measure) -> usize {
+    let texts = ["text", "result"].into_iter().filter_map(|name| structured.get(name));
+    let texts = texts.filter_map(|value| value.as_str().map(|text| (value, text)));
+    texts.map(|(value, text)| measure.count(&value.to_string()).saturating_sub(measure.count(text))).sum()
+}
+
+fn too_large(name: &str, structured: &Value, limit: usize) -> ToolError {
+    let run = structured.get("run_id").and_then(Value::as_str).map(|id| format!(" of {id}")).unwrap_or_default();
+    ToolError::new(
+        ErrorKind::BudgetTooSmall,
+        format!("the result{run} has more than the {limit} tokens that {name} may return"),
+    )
+    .with_hint("ask for less (limit, lines, filter, max_tokens), or raise context.max_output_tokens")
+}
+
+/// A long text of a result.
+struct Long {
+    pointer: String,
+    whole: String,
+    tokens: usize,
+    handle: Option<String>,
+    cut: String,
+}
+
+struct Shrinking<'a> {
+    call: &'a Call,
+    measure: Measure,
+    limit: usize,
+    longs: Vec<Long>,
+}
+
+impl Shrinking<'_> {
+    /// Makes the result fit; returns whether that was possible.
+    async fn shrink(&mut self, structured: &mut Value) -> bool {
+        collect(structured, String::new(), self.measure, &mut self.longs);
+        let mut slack = 0;
+        for _ in 0..TRIES {
+            self.longs.retain(|long| structured.pointer(&long.pointer).is_some());
+            for long in &self.longs {
+                put(structured, &long.pointer, "");
+            }
+            let fixed = self.measure.count(&structured.to_string());
+            let marks = self.longs.len() * MARK;
+            let room = self.limit.saturating_sub(fixed + marks + slack);
+            if room < self.longs.len() * SHORT || self.longs.is_empty() {
+                let wanted = fixed + self.longs.len() * (MARK + SHORT) + slack;
+                if !shorten(structured, self.limit, wanted) {
+                    return false;
+                }
+                continue;
+            }
+            let share = share(&self.longs, room);
+            for index in 0..self.longs.len() {
+                self.cut(structured, index, share).await;
+            }
+            let tokens = self.measure.count(&structured.to_string());
+            if tokens <= self.limit {
+                return true;
+            }
+            slack += tokens - self.limit + 8;
+        }
+        false
+    }
+
+    /// Cuts a long text to its share and puts it into the result.
+    async fn cut(&mut self, structured: &mut Value, index: usize, share: usize) {
+        let long = &mut self.longs[index];
+        long.cut = if long.tokens <= share {
+            long.whole.clone()
+        } else {
+            if long.handle.is_none() {
+                long.handle = match sibling(structured, &long.pointer) {
+                    Some(handle) => Some(handle),
+                    None => keep(self.call, &long.whole).await,
+                };
+            }
+            // A share is counted in JSON, where line ends and quotation marks cost more.
+            let plain = self.measure.count(&long.whole);
+            let share = share.saturating_mul(plain) / long.tokens.max(1);
+            let kept = self.measure.prefix(&long.whole, share);
+            format!("{kept}{}", mark(plain.saturating_sub(share), long.handle.as_deref()))
+        };
+        put(structured, &long.pointer, &long.cut);
+    }
+}
+
+/// Says what is missing, and where it is.
+fn mark(tokens: usize, handle: Option<&str>) -> String {
+    match handle {
+        Some(handle) => format!("\n[... {tokens} tokens cut; context_retrieve {handle} has the whole]"),
+        None => format!("\n[... {tokens} tokens cut]"),
+    }
+}
+
+/// Keeps a text that is about to be cut, and returns its handle.
+async fn keep(call: &Call, text: &str) -> Option<String> {
+    let services = &call.services;
+    let content = text.as_bytes().to_vec();
+    let now = services.clock.now();
+    let source = Some("a result that was too long".to_owned());
+    match original::keep(services.store.as_ref(), content, source, now, Some(&memory::redacted)).await {
+        Ok(kept) => Some(kept.handle.to_string()),
+        Err(error) => {
+            tracing::warn!(%error, "what was cut could not be kept");
+            None
+        }
+    }
+}
+
+/// Returns the beginning and the end of a text, with a mark between them.
+async fn ends(call: &Call, text: &str, measure: Measure, limit: usize) -> String {
+    let handle = keep(call, text).await;
+    let mark = mark(measure.count(text).saturating_sub(limit), handle.as_deref());
+    let mut room = limit.saturating_sub(measure.count(&mark) + 4);
+    loop {
+        let head = measure.prefix(text, room - room / 4);
+        let tail = measure.suffix(&text[head.len()..], room / 4);
+        let cut = format!("{head}{mark}\n{tail}");
+        if room == 0 || measure.fits(&cut, limit) {
+            return cut;
+        }
+        room -= (room / 16).max(1);
+    }
+}
+
+/// Returns how many tokens each may have so that all of them have `room`: what one does not need
+/// goes to the others.
+fn share(longs: &[Long], room: usize) -> usize {
+    let mut sizes: Vec<usize> = longs.iter().map(|long| long.tokens).collect();
+    sizes.sort_unstable();
+    let mut room = room;
+    for (index, size) in sizes.iter().enumerate() {
+        let share = room / (sizes.len() - index);
+        if *size > share {
+            return share;
+        }
+        room -= size;
+    }
+    usize::MAX
+}
+
+/// Finds the texts that can be cut.
+fn collect(value: &Value, pointer: String, measure: Measure, longs: &mut Vec<Long>) {
+    match value {
+        Value::String(text) if text.len() > SHORT => {
+            let tokens = measure.count(&value.to_string());
+            if tokens > SHORT {
+                longs.push(Long { pointer, whole: text.clone(), tokens, handle: None, cut: text.clone() });
+            }
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| {
+                collect(item, format!("{pointer}/{index}"), measure, longs);
+            });
+        }
+        Value::Object(map) => map.iter().for_each(|(name, member)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            collect(member, format!("{pointer}/{name}"), measure, longs);
+        }),
+        _ => {}
+    }
+}
+
+fn put(structured: &mut Value, pointer: &str, text: &str) {
+    if let Some(value) = structured.pointer_mut(pointer) {
+        *value = Value::from(text);
+    }
+}
+
+/// Returns the handle that stands beside a text.
+fn sibling(structured: &Value, pointer: &str) -> Option<String> {
+    let parent = &pointer[..pointer.rfind('/')?];
+    structured.pointer(parent)?.get("handle")?.as_str().map(str::to_owned)
+}
+
+/// Cuts the end of the longest list, so that `wanted` tokens become at most `limit`; returns
+/// whether there was one.
+fn shorten(value: &mut Value, limit: usize, wanted: usize) -> bool {
+    match value {
+        Value::Object(map) => shorten_member(map, limit, wanted),
+        Value::Array(items) => items.iter_mut().any(|item| shorten(item, limit, wanted)),
+        _ => false,
+    }
+}
+
+fn shorten_member(map: &mut Map<String, Value>, limit: usize, wanted: usize) -> bool {
+    let lists = map.iter().filter_map(|(name, member)| Some((name, member.as_array()?)));
+    let sizes = lists.filter(|(_, list)| list.len() > 1);
+    let longest = sizes.max_by_key(|(_, list)| list.iter().map(|item| item.to_string().len()).sum::<usize>());
+    let Some(name) = longest.map(|(name, _)| name.clone()) else {
+        return map.values_mut().any(|member| shorten(member, limit, wanted));
+    };
+    let first = map.iter().find(|(_, member)| member.is_array()).is_some_and(|(first, _)| *first == name);
+    let Some(Value::Array(list)) = map.get_mut(&name) else { return false };
+    let before = list.len();
+    let fit = before.saturating_mul(limit) / wanted.max(1);
+    list.truncate((fit - fit / 16).clamp(1, before - 1));
+    let gone = (before - list.len()) as u64;
+    let key = if first { "more".to_owned() } else { format!("more_{name}") };
+    let gone = gone + map.get(&key).and_then(Value::as_u64).unwrap_or(0);
+    map.insert(key, Value::from(gone));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_loses_its_end_and_says_how_much() {
+        let mut value = json!({ "stored": (0..100).collect::<Vec<_>>(), "names": ["a"], "more": 2 });
+        assert!(shorten(&mut value, 50, 100));
+        let left = value["stored"].as_array().expect("a list").len();
+        assert!(left < 51, "{value}");
+        assert_eq!(value["more"], 102 - left);
+        assert!(!shorten(&mut json!({ "one": [1] }), 1, 2));
+    }
+
+    #[test]
+    fn what_one_text_does_not_need_goes_to_the_others() {
+        let long = |tokens| Long {
+            pointer: String::new(),
+            whole: String::new(),
+            tokens,
+            handle: None,
+            cut: String::new(),
+        };
+        assert_eq!(share(&[long(10), long(500), long(500)], 110), 50);
+        assert_eq!(share(&[long(10)], 10), usize::MAX);
+    }
+
+    #[test]
+    fn a_caller_names_its_budget() {
+        assert_eq!(asked(&json!({ "max_tokens": 5 })), Some(5));
+        assert_eq!(asked(&json!({ "result_tokens": 5 })), Some(5));
+        assert_eq!(asked(&json!({ "steps": [], "result_tokens": 5 })), None);
+    }
+}
