@@ -288,13 +288,8 @@ mod tests {
 
     #[test]
     fn what_one_text_does_not_need_goes_to_the_others() {
-        let long = |tokens| Long {
-            pointer: String::new(),
-            whole: String::new(),
-            tokens,
-            handle: None,
-            cut: String::new(),
-        };
+        let long =
+            |tokens| Long { pointer: String::new(), whole: String::new(), tokens, handle: None, cut: String::new() };
         assert_eq!(share(&[long(10), long(500), long(500)], 110), 50);
         assert_eq!(share(&[long(10)], 10), usize::MAX);
     }

@@ -87,8 +87,13 @@ impl TypedTool for ContextCompress {
     async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
         let measure = call.services.measure(params.encoding, params.model.as_deref())?;
         let input = files::read_input(call, params.text, params.path, params.paths).await?;
-        let job =
-            Job { text: input.text().into_owned(), max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
+        let job = Job {
+            text: input.text().into_owned(),
+            max_tokens: params.max_tokens,
+            query: params.query,
+            kind: params.kind,
+            measure,
+        };
         let levels = levels(call);
         let (job, first) = job.fit(levels, None).await?;
         let lossy = std::str::from_utf8(&input.content).is_err();
