@@ -20,7 +20,7 @@ pub struct Cut {
     pub from_line: usize,
     /// The last line, included.
     pub to_line: usize,
-    /// The tokens left out, counted piece by piece.
+    /// The tokens left out, counted piece by piece; all cuts together are no more than the text.
     pub tokens: usize,
     /// Whether a part of the first or of the last line is still there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -45,6 +45,8 @@ pub struct Marks<'a> {
     pub(super) lines: &'a LineIndex,
     pub(super) handle: Option<&'a Handle>,
     pub(super) style: Style,
+    /// The tokens of the whole text, and the sum of all `costs`.
+    pub(super) whole: (usize, usize),
     pub(super) cuts: Vec<Cut>,
 }
 
@@ -58,7 +60,10 @@ impl Marks<'_> {
     /// Notes that the pieces of this range are left out, for a layout that marks them in a way of
     /// its own.
     pub fn note(&mut self, range: Range<usize>) -> Cut {
-        let tokens = self.costs[range.clone()].iter().sum();
+        let sum: usize = self.costs[range.clone()].iter().sum();
+        // Pieces counted one by one are rounded one by one; together they are no more than the whole.
+        let (whole, all) = self.whole;
+        let tokens = if all > whole { sum * whole / all } else { sum };
         let end = self.pieces[range.clone()].iter().map(|piece| piece.end).fold(0, usize::max);
         let span = self.pieces[range.start].span.start..end;
         let cut = self.lines.cut(span, tokens);

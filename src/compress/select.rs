@@ -39,7 +39,14 @@ pub(super) fn summarize(
     let whole = Cut { from_line: task.lines.len(), to_line: task.lines.len(), tokens: 0, partial: false };
     let full = task.measure.count(&marks::full(&Cut { from_line: 1, tokens: 10_000, ..whole }, task.handle)) + 1;
     let brief = task.measure.count(&marks::brief(&Cut { from_line: 1, ..whole })) + 1;
-    let chooser = Chooser { task, draft: &draft, counts: &counts, closes: &closes, order: &order };
+    let chooser = Chooser {
+        task,
+        draft: &draft,
+        counts: &counts,
+        closes: &closes,
+        order: &order,
+        whole: (task.measure.count(task.text), counts.iter().sum()),
+    };
 
     let mut needed = usize::MAX;
     for (style, first, further) in
@@ -61,6 +68,7 @@ struct Chooser<'a> {
     counts: &'a [usize],
     closes: &'a [usize],
     order: &'a [usize],
+    whole: (usize, usize),
 }
 
 impl Chooser<'_> {
@@ -126,7 +134,7 @@ impl Chooser<'_> {
     fn write(&self, kept: &[bool], style: Style) -> (String, Vec<Cut>) {
         let pieces = &self.draft.pieces;
         let Task { lines, handle, .. } = *self.task;
-        let mut marks = Marks { pieces, costs: self.counts, lines, handle, style, cuts: Vec::new() };
+        let mut marks = Marks { pieces, costs: self.counts, lines, handle, style, whole: self.whole, cuts: Vec::new() };
         let text = self.draft.layout.write(pieces, kept, &mut marks);
         (text, marks.cuts)
     }

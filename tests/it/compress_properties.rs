@@ -44,6 +44,8 @@ fn check(text: &str, kind: Kind, max_tokens: usize, measure: Measure, query: Opt
     if lossy {
         assert!(!first.cuts.is_empty(), "what is cut is told: {told}");
     }
+    let cut: usize = first.cuts.iter().map(|cut| cut.tokens).sum();
+    assert!(cut <= first.tokens_before.max(measure.count(text.trim_end())) + first.cuts.len(), "{told}");
     let lines = text.split_inclusive('\n').count().max(1);
     let mut last = 0;
     for cut in &first.cuts {
