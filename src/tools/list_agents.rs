@@ -33,6 +33,9 @@ pub struct Output {
     /// How many more agents there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<usize>,
+    /// Whether there are agents at all.
+    #[serde(skip)]
+    has_agents: bool,
 }
 
 /// An agent.
@@ -66,14 +69,15 @@ impl TypedTool for ListAgents {
             .await
             .map_err(|error| ToolError::new(ErrorKind::Internal, format!("reading agents failed: {error}")))?;
         let wanted = params.filter.unwrap_or_default().to_lowercase();
-        let (usable, broken): (Vec<&Listed>, Vec<&Listed>) = found.files.iter().partition(|file| file.is_usable());
+        let (usable, broken): (Vec<&Listed>, Vec<&Listed>) = found.files.iter().partition(|file| file.is_usable() && file.shadowed_by.is_none());
         let mut agents: Vec<AgentOutput> = usable.into_iter().filter_map(shown).collect();
+        let all = agents.len();
         agents.retain(|agent| format!("{} {}", agent.name, agent.description).to_lowercase().contains(&wanted));
         let more = agents.len().saturating_sub(AGENTS_MAX);
         agents.truncate(AGENTS_MAX);
         let mut problems: Vec<String> = broken.into_iter().flat_map(told).collect();
         problems.truncate(AGENTS_MAX);
-        Ok(Output { agents, problems, more: (more > 0).then_some(more) })
+        Ok(Output { agents, problems, more: (more > 0).then_some(more), has_agents: all > 0 })
     }
 
     fn text(&self, output: &Output) -> String {
@@ -83,7 +87,8 @@ impl TypedTool for ListAgents {
             lines.extend(agent.problems.iter().map(|problem| format!("  {problem}")));
         }
         if output.agents.is_empty() {
-            lines.push("no agents: add one as .claude/agents/NAME.md".to_owned());
+            let none = if output.has_agents { "no agent matches" } else { "no agents: add one as .claude/agents/NAME.md" };
+            lines.push(none.to_owned());
         }
         lines.extend(output.more.map(|more| format!("({more} more; narrow the filter)")));
         lines.extend(output.problems.iter().cloned());
