@@ -69,7 +69,8 @@ impl TypedTool for ListAgents {
             .await
             .map_err(|error| ToolError::new(ErrorKind::Internal, format!("reading agents failed: {error}")))?;
         let wanted = params.filter.unwrap_or_default().to_lowercase();
-        let (usable, broken): (Vec<&Listed>, Vec<&Listed>) = found.files.iter().partition(|file| file.is_usable() && file.shadowed_by.is_none());
+        let (usable, broken): (Vec<&Listed>, Vec<&Listed>) =
+            found.files.iter().partition(|file| file.is_usable() && file.shadowed_by.is_none());
         let mut agents: Vec<AgentOutput> = usable.into_iter().filter_map(shown).collect();
         let all = agents.len();
         agents.retain(|agent| format!("{} {}", agent.name, agent.description).to_lowercase().contains(&wanted));
@@ -87,7 +88,8 @@ impl TypedTool for ListAgents {
             lines.extend(agent.problems.iter().map(|problem| format!("  {problem}")));
         }
         if output.agents.is_empty() {
-            let none = if output.has_agents { "no agent matches" } else { "no agents: add one as .claude/agents/NAME.md" };
+            let none =
+                if output.has_agents { "no agent matches" } else { "no agents: add one as .claude/agents/NAME.md" };
             lines.push(none.to_owned());
         }
         lines.extend(output.more.map(|more| format!("({more} more; narrow the filter)")));
