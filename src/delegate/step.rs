@@ -186,7 +186,7 @@ fn policy(attempt: &Attempt<'_>, tree: &Tree, prepared: &runners::Prepared) -> P
         policy.readable.append(&mut policy.writable);
     }
     policy.readable.extend(prepared.readable.iter().cloned());
-    policy.apply(&config.sandbox);
+    policy.apply(config);
     let default = match prepared.network {
         Network::None => config.delegation.timeout,
         Network::Host => config.delegation.timeout.max(policy.limits.wall),

@@ -74,6 +74,28 @@ pub struct Limits {
     pub output_bytes: u64,
 }
 
+impl Limits {
+    /// Returns the limits without those that no system could tell from having none, so that sums and
+    /// dates of them stay within bounds.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        Self {
+            wall: self.wall.min(Self::WALL_MAX),
+            grace: self.grace.min(Self::GRACE_MAX),
+            memory_bytes: self.memory_bytes.min(Self::BYTES_MAX),
+            processes: self.processes.min(Self::PROCESSES_MAX),
+            file_bytes: self.file_bytes.min(Self::BYTES_MAX),
+            ..self
+        }
+    }
+
+    const WALL_MAX: Duration = Duration::from_secs(365 * 86_400);
+    const GRACE_MAX: Duration = Duration::from_secs(3600);
+    const BYTES_MAX: u64 = 1 << 50;
+    /// As many as Linux numbers.
+    const PROCESSES_MAX: u64 = 1 << 22;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Limits, Network, Policy};
-use crate::config::{MinimumStrength, SandboxConfig};
+use crate::config::{Config, MinimumStrength};
 
 /// Toolchains below the user's home folder that tasks may read. Nothing here holds credentials:
 /// `.cargo/credentials.toml` for one lies beside these.
@@ -82,13 +82,27 @@ impl Policy {
 }
 
 impl Policy {
-    /// Puts the settings' own limits and folders in.
-    pub fn apply(&mut self, settings: &SandboxConfig) {
+    /// Puts the settings' own limits and folders in, and hides what we keep.
+    pub fn apply(&mut self, config: &Config) {
+        let settings = &config.sandbox;
         self.minimum = settings.minimum;
         self.readable.extend(settings.readable.iter().cloned());
         self.limits.memory_bytes = settings.memory_bytes;
         self.limits.processes = settings.processes;
         self.limits.output_bytes = settings.output_bytes;
+        self.hide_data(config);
+    }
+
+    /// Hides our own data wherever the settings put it: the project's and the user's folders, and the
+    /// files of memories kept elsewhere. A tree that the task works in, below the user's folder,
+    /// stays seen.
+    pub fn hide_data(&mut self, config: &Config) {
+        let paths = &config.paths;
+        self.hidden.extend([paths.data.clone(), paths.user_data.clone()]);
+        for location in [&config.memory.location, &config.memory.user_location] {
+            // SQLite keeps what is not yet in its file beside it.
+            self.hidden.extend(["", "-wal", "-shm", "-journal"].map(|end| PathBuf::from(format!("{location}{end}"))));
+        }
     }
 }
 

@@ -138,7 +138,8 @@ impl Executor {
                     .to_owned(),
             });
         }
-        let order = Order { launch, policy: policy.clone(), strength, probe: false };
+        let policy = Policy { limits: policy.limits.clamped(), ..policy.clone() };
+        let order = Order { launch, policy, strength, probe: false };
         let (verdict, stdout, stderr) = self.obey(&order, &cancel, output, stdin).await?;
         match verdict {
             Verdict::Ended { ended, wall_us, report, touched } => Ok(Exit {
@@ -197,7 +198,7 @@ impl Executor {
 
         let limits = order.policy.limits;
         let (mut kept_out, mut kept_err) = (Keeper::new(limits.output_bytes), Keeper::new(limits.output_bytes));
-        let patience = limits.wall + limits.grace + HELPER_SURPLUS;
+        let patience = limits.wall.saturating_add(limits.grace).saturating_add(HELPER_SURPLUS);
         let (mut from_helper, mut to_helper) = ours.into_split();
         let talk = async {
             // A helper that dies early closes the socket; the missing verdict then says so.

@@ -91,7 +91,8 @@ pub fn command() -> Command {
                 .subcommand(with_json(Command::new("probe").about("Say which boundary can be enforced on this system")))
                 .subcommand(
                     Command::new("run")
-                        .about("Run a command in the sandbox; exits with its code, 124 after a time-out")
+                        .about("Run a command in the sandbox; exits with its code, 124 after a time-out, 126 or 127 \
+                             when it cannot start")
                         .arg(
                             Arg::new("policy")
                                 .long("policy")

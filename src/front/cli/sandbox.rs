@@ -13,11 +13,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::tool::write_stdout;
-use crate::exec::{self, Ended, Launch, Output, Policy, Stream};
+use crate::exec::{self, Ended, ExecError, Launch, Output, Policy, Stream};
 use crate::tools::Services;
 
 /// The exit code after a time-out, as `timeout(1)` has it.
 const TIMED_OUT: u8 = 124;
+/// The exit codes for a program that does not start, as shells have them.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 /// How many pieces of output may wait to be written.
 const OUTPUTS_MAX: usize = 64;
 
@@ -48,13 +51,19 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
     let config = &services.config;
     let mut command = matches.get_many::<String>("command").context("no command")?.cloned();
     let name = command.next().context("no command")?;
-    let program =
-        exec::find_program(&name, &config.paths.programs).with_context(|| format!("program {name} was not found"))?;
     let workspace = match matches.get_one::<String>("workspace") {
         Some(folder) => {
             PathBuf::from(folder).canonicalize().with_context(|| format!("cannot use the folder {folder}"))?
         }
         None => config.paths.working_directory.clone(),
+    };
+    // A name with a slash is meant from where the command starts, as a shell has it.
+    let path = workspace.join(&name);
+    let found = if name.contains('/') { path.to_str().unwrap_or_default() } else { &name };
+    let Some(program) = exec::find_program(found, &config.paths.programs) else {
+        let is_there = name.contains('/') && path.exists();
+        note(&format!("program {name} {}", if is_there { "cannot be executed" } else { "was not found" }));
+        return Ok(ExitCode::from(if is_there { NOT_EXECUTABLE } else { NOT_FOUND }));
     };
     let home = config.paths.home.clone();
     let mut policy = match matches.get_one::<String>("policy").map(String::as_str) {
@@ -62,7 +71,7 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
         Some("agent") => Policy::agent(workspace.clone(), home),
         _ => Policy::command(workspace.clone(), home),
     };
-    policy.apply(&config.sandbox);
+    policy.apply(config);
     policy.limits.wall =
         matches.get_one::<u64>("timeout").map_or(config.delegation.timeout, |&seconds| Duration::from_secs(seconds));
     let launch = Launch {
@@ -89,7 +98,14 @@ async fn run_command(matches: &ArgMatches, services: &Services) -> Result<ExitCo
     let exit = services.executor.run_with(launch, &policy, cancel, Some(sender), piped_stdin()?).await;
     signals.abort();
     let _ = writer.await;
-    let exit = exit?;
+    let exit = match exit {
+        Err(error @ (ExecError::NotFound { .. } | ExecError::Start { .. })) => {
+            note(&error.to_string());
+            let is_missing = matches!(error, ExecError::NotFound { .. });
+            return Ok(ExitCode::from(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE }));
+        }
+        other => other?,
+    };
     let code = match exit.ended {
         Ended::Exited(code) => u8::try_from(code).unwrap_or(1),
         Ended::Signalled(signal) => {

@@ -1,11 +1,15 @@
 //! After the run: what Git would execute, and the task made or changed, is disarmed.
 //!
 //! Mounts protect the repository of the workspace during the run, where there are mounts. They
-//! cannot protect repositories that the task makes, nested ones, or anything under Landlock alone.
-//! So afterwards every repository below the writable folders is looked at. The kernel sets the
-//! change time of a file and no task can set it back, so what changed during the run is known
-//! without having looked before. Nothing is lost: a hook is renamed, a configuration is reduced to
-//! harmless settings and kept beside under another name.
+//! cannot protect repositories that the task makes or nested ones. So afterwards every repository
+//! below the writable folders is looked at. The kernel sets the change time of a file and no task
+//! can set it back, so what changed during the run is known without having looked before. Nothing is
+//! lost: a hook is renamed, a configuration is reduced to harmless settings and kept beside under
+//! another name.
+//!
+//! The user works in the same folders, and a change time does not tell who changed a file. So what
+//! mounts protected is left alone: only the user can have changed it. And where there are no mounts
+//! a repository that was there before the run is never changed; what changed in it is reported.
 
 use std::fs;
 use std::io;
@@ -13,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::guard::POINTS;
+use super::guard::{Guard, Kind, POINTS};
 
 /// What is added to the name of something disarmed.
 const SUFFIX: &str = ".disarmed";
@@ -57,14 +61,24 @@ pub(super) struct Found {
     pub incomplete: bool,
 }
 
-/// Looks through the writable folders for what changed since.
-pub(super) fn disarm(writable: &[PathBuf], since: SystemTime) -> Found {
-    let since = since.checked_sub(TICK).unwrap_or(since);
+/// What is known about the run that is over.
+#[derive(Debug, Clone, Copy)]
+struct Run<'a> {
+    since: SystemTime,
+    /// What mounts protected; `None` without mounts.
+    guards: Option<&'a [Guard]>,
+}
+
+/// Looks through the writable folders for what changed since the run began; `guards` is what was
+/// protected by mounts during the run, if there were mounts.
+pub(super) fn disarm(writable: &[PathBuf], began: SystemTime, guards: Option<&[Guard]>) -> Found {
+    let run = Run { since: began.checked_sub(TICK).unwrap_or(began), guards };
     let mut found = Found::default();
     let mut budget = ENTRIES_MAX;
     for root in writable {
-        for point in POINTS.iter().filter(|point| **point != ".git") {
-            changed_below(&root.join(point), since, &mut budget, &mut found.touched);
+        // Where there are mounts, nobody but the user can have changed these.
+        for point in POINTS.iter().filter(|point| guards.is_none() && **point != ".git") {
+            changed_below(&root.join(point), run.since, &mut budget, &mut found.touched);
         }
         let mut walk = walkdir::WalkDir::new(root).follow_links(false).into_iter();
         while let Some(entry) = walk.next() {
@@ -77,9 +91,9 @@ pub(super) fn disarm(writable: &[PathBuf], since: SystemTime) -> Found {
             if entry.path().ends_with(".claude/data") {
                 walk.skip_current_dir();
             } else if entry.file_type().is_dir() && is_repository(entry.path()) {
-                repository(entry.path(), since, &mut found.touched);
+                run.repository(entry.path(), &mut found.touched);
                 if entry.file_name() == ".git" {
-                    modules(&entry.path().join("modules"), since, &mut budget, &mut found.touched);
+                    run.modules(&entry.path().join("modules"), &mut budget, &mut found.touched);
                     walk.skip_current_dir();
                 }
             }
@@ -92,19 +106,6 @@ pub(super) fn disarm(writable: &[PathBuf], since: SystemTime) -> Found {
 fn is_repository(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == ".git")
         || (folder.join("HEAD").symlink_metadata().is_ok() && folder.join("objects").is_dir())
-}
-
-/// The repositories of submodules.
-fn modules(folder: &Path, since: SystemTime, budget: &mut usize, touched: &mut Vec<PathBuf>) {
-    for entry in walkdir::WalkDir::new(folder).follow_links(false).into_iter().flatten() {
-        *budget = budget.saturating_sub(1);
-        if *budget == 0 {
-            return;
-        }
-        if entry.file_type().is_dir() && is_repository(entry.path()) {
-            repository(entry.path(), since, touched);
-        }
-    }
 }
 
 fn changed_since(path: &Path, since: SystemTime) -> bool {
@@ -132,37 +133,81 @@ fn changed_below(point: &Path, since: SystemTime, budget: &mut usize, touched: &
     }
 }
 
-fn repository(folder: &Path, since: SystemTime, touched: &mut Vec<PathBuf>) {
-    let hooks = folder.join("hooks");
-    // A replaced folder of hooks is as new as its hooks, which may be old files moved in.
-    let replaced = changed_since(&hooks, since) || changed_since(folder, since);
-    if hooks.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-        if changed_since(&hooks, since) {
-            set_aside(&hooks, touched);
+impl Run<'_> {
+    /// The repositories of submodules.
+    fn modules(self, folder: &Path, budget: &mut usize, touched: &mut Vec<PathBuf>) {
+        if self.is_guarded(folder) {
+            return;
         }
-    } else if let Ok(entries) = fs::read_dir(&hooks) {
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let sleeps = path.extension().is_some_and(|extension| extension == "sample" || extension == "disarmed");
-            if !sleeps && (changed_since(&path, since) || (replaced && changed_since(&hooks, since))) {
-                set_aside(&path, touched);
+        for entry in walkdir::WalkDir::new(folder).follow_links(false).into_iter().flatten() {
+            *budget = budget.saturating_sub(1);
+            if *budget == 0 {
+                return;
+            }
+            if entry.file_type().is_dir() && is_repository(entry.path()) {
+                self.repository(entry.path(), touched);
             }
         }
     }
-    // Only a worktree's own folder, which is never called `.git`, has these two rightly.
-    for name in ["commondir", "config.worktree"] {
-        let path = folder.join(name);
-        if changed_since(&path, since) && !folder.join("gitdir").exists() {
-            set_aside(&path, touched);
+
+    fn repository(self, folder: &Path, touched: &mut Vec<PathBuf>) {
+        let keep = !self.may_change(folder);
+        let disarm = |path: &Path, touched: &mut Vec<PathBuf>| {
+            if keep { touched.push(path.to_path_buf()) } else { set_aside(path, touched) }
+        };
+        for hook in self.new_hooks(&folder.join("hooks"), keep) {
+            disarm(&hook, touched);
+        }
+        // Only a worktree's own folder, which is never called `.git`, has these two rightly.
+        for path in ["commondir", "config.worktree"].map(|name| folder.join(name)) {
+            if self.changed(&path) && !self.is_guarded(&path) && !folder.join("gitdir").exists() {
+                disarm(&path, touched);
+            }
+        }
+        let configuration = folder.join("config");
+        if self.changed(&configuration) && !self.is_guarded(&configuration) {
+            if keep {
+                touched.push(configuration);
+                return;
+            }
+            match reduce(&configuration) {
+                Ok(true) => touched.push(configuration),
+                Ok(false) => {}
+                // What cannot be read or reduced must not be obeyed.
+                Err(_) => set_aside(&configuration, touched),
+            }
         }
     }
-    let configuration = folder.join("config");
-    if changed_since(&configuration, since) {
-        match reduce(&configuration) {
-            Ok(true) => touched.push(configuration),
-            Ok(false) => {}
-            // What cannot be read or reduced must not be obeyed.
-            Err(_) => set_aside(&configuration, touched),
+
+    fn new_hooks(self, hooks: &Path, keep: bool) -> Vec<PathBuf> {
+        let replaced = self.changed(hooks);
+        if self.is_guarded(hooks) {
+            return Vec::new();
         }
+        if hooks.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            return if replaced { vec![hooks.to_path_buf()] } else { Vec::new() };
+        }
+        let sleeps = |path: &Path| path.extension().is_some_and(|end| end == "sample" || end == "disarmed");
+        let paths = fs::read_dir(hooks).into_iter().flatten().flatten().map(|entry| entry.path());
+        // A replaced folder of hooks is as new as its hooks, which may be old files moved in. Without
+        // mounts a hook beside a new one may be an old one of the user's.
+        paths.filter(|path| !sleeps(path) && (self.changed(path) || (replaced && !keep))).collect()
+    }
+
+    fn changed(self, path: &Path) -> bool {
+        changed_since(path, self.since)
+    }
+
+    fn is_guarded(self, path: &Path) -> bool {
+        let protects = |guard: &Guard| guard.kind == Kind::ReadOnly && path.starts_with(&guard.path);
+        self.guards.is_some_and(|guards| guards.iter().any(protects))
+    }
+
+    /// Whether a repository may be changed: mounts kept what the user changed apart from it, or it
+    /// was made during the run. A file system that does not say so counts as "before".
+    fn may_change(self, folder: &Path) -> bool {
+        let made = || folder.symlink_metadata().and_then(|metadata| metadata.created());
+        self.guards.is_some() || made().is_ok_and(|made| made >= self.since)
     }
 }
 

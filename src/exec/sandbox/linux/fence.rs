@@ -65,9 +65,19 @@ pub(super) const ETC: [&str; 36] = [
 
 /// What of the host's `/proc` tells of the machine, and of no process but the task's first: without
 /// `/proc/self`, which is resolved when the task closes its fence, Node.js does not start. The
-/// entries of its descendants stay closed.
-const PROC: [&str; 13] = [
-    "/proc/self",
+/// entries of its descendants stay closed, and so does what tells of the host's network and mounts.
+const PROC: [&str; 23] = [
+    "/proc/self/auxv",
+    "/proc/self/cgroup",
+    "/proc/self/cmdline",
+    "/proc/self/comm",
+    "/proc/self/environ",
+    "/proc/self/fd",
+    "/proc/self/limits",
+    "/proc/self/maps",
+    "/proc/self/stat",
+    "/proc/self/statm",
+    "/proc/self/status",
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",

@@ -6,8 +6,13 @@
 //! (3 ms on ext4) it costs nothing to remove. Runs share the placeholders of a workspace by a lock
 //! on it, and the last run removes them.
 //!
+//! The user sees the placeholders in the workspace as long as a run goes on. There is no way around
+//! them without privileges: only what exists can be covered by a mount, and Landlock allows names
+//! but forbids none. When the helper itself is killed they stay, and the next run in the workspace
+//! removes them with its own.
+//!
 //! After the run, what Git would execute and the task made nevertheless (in a new or nested
-//! repository, or where mounts were not possible) is disarmed: see `disarm`.
+//! repository) is disarmed: see `disarm`.
 
 use std::fs;
 use std::io;

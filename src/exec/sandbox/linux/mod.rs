@@ -121,7 +121,7 @@ fn obey(order: &Order, server: &UnixStream, given: Option<OwnedFd>) -> Result<Ve
     let ended = outcome.and_then(|running| running.watch(order, server, &groups));
     let wall = started.elapsed();
     guards.remove_placeholders();
-    let found = disarm::disarm(&paths.writable, began);
+    let found = disarm::disarm(&paths.writable, began, full.then_some(guards.list.as_slice()));
     let mut report = report(order, &groups);
     if found.incomplete {
         report.gaps.push("the writable folders are too large to look through for new hooks".to_owned());
@@ -153,7 +153,7 @@ fn task_stdin(bytes: &[u8]) -> std::io::Result<OwnedFd> {
 fn processes_of_user(order: &Order, full: bool) -> u64 {
     let limit = order.policy.limits.processes;
     let user = nix::unistd::getuid();
-    if full || user.is_root() { limit + 1 } else { limit + tree::threads_of_user(user.as_raw()) }
+    limit.saturating_add(if full || user.is_root() { 1 } else { tree::threads_of_user(user.as_raw()) })
 }
 
 fn boundary(order: &Order, paths: &Paths, home: &Path, temporary: &Path) -> Option<(Fence, Choice)> {
@@ -189,11 +189,11 @@ fn report(order: &Order, groups: &Groups) -> Report {
         Strength::Unprotected => gaps.push("nothing but resource limits is enforced"),
         Strength::Landlock => gaps.extend([
             "names, modes and times of files outside can be seen, and those of the user's own changed",
-            "paths below an allowed folder (hidden ones, persistence points) are not protected during the run; hooks are \
-             disarmed afterwards",
+            "paths below an allowed folder are not protected: hidden ones (our own data) can be read, and persistence points \
+             (hooks, settings of editors and agents) changed, which is reported afterwards",
             "temporary space is limited per file only",
             "host name, users and processes are the host's",
-            "no loopback of its own, no unix sockets, no /proc/self, no file watching",
+            "no loopback of its own, no unix sockets, little of /proc/self and for the first process only, no file watching",
         ]),
         Strength::Full => {
             if version < 9 {

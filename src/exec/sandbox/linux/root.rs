@@ -77,8 +77,23 @@ impl Paths {
                 return Err(io::Error::other(format!("{} cannot be given to a task to change", root.display())));
             }
         }
-        Ok(Self { readable, writable, hidden: real(&policy.hidden), home })
+        let roots: Vec<&PathBuf> = readable.iter().chain(&writable).collect();
+        let hidden = real(&policy.hidden).into_iter().flat_map(|path| around(path, &roots)).collect();
+        Ok(Self { readable, writable, hidden, home })
     }
+}
+
+/// What is hidden of a path: itself, or, when roots lie in it (a tree that a task works in lies in the
+/// folder of our data), everything in it but the ways to them.
+fn around(path: PathBuf, roots: &[&PathBuf]) -> Vec<PathBuf> {
+    if roots.iter().any(|root| **root == path) {
+        return Vec::new();
+    }
+    if !roots.iter().any(|root| root.starts_with(&path)) {
+        return vec![path];
+    }
+    let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+    entries.filter(|entry| !entry.path().is_symlink()).flat_map(|entry| around(entry.path(), roots)).collect()
 }
 
 /// What must be readable for a program to run: itself, or all packages beside it where it is part
