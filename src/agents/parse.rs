@@ -54,7 +54,15 @@ fn agent(text: &str, path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> 
     };
     let known = fields.known;
     let unknown = entries.iter().filter(|entry| !known.contains(&entry.key.as_str()));
-    let unknown: Vec<_> = unknown.map(|entry| (entry.key.clone(), json(&entry.node).to_string())).collect();
+    let unknown: Vec<&Entry> = unknown.collect();
+    for entry in &unknown {
+        if let Some(near) = meant(&entry.key, &known) {
+            let problem = Problem::warning(entry.place.line, format!("{}: unknown field", entry.key));
+            problems.push(problem.hint(format!("did you mean {near}?")));
+        }
+    }
+    let unknown: Vec<_> =
+        unknown.into_iter().map(|entry| (entry.key.clone(), json(&entry.node).to_string())).collect();
     let lines: Vec<_> = entries.iter().map(|entry| (entry.key.clone(), entry.place.line)).collect();
     let line_of = |field: &str| lines.iter().find(|(name, _)| name == field).map_or(1, |(_, line)| *line);
     let name = front.name.clone().or_else(|| Some(path.file_stem()?.to_str()?.to_owned())).unwrap_or_default();
@@ -67,6 +75,21 @@ fn agent(text: &str, path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> 
         }
     };
     Some(Agent { name, path: path.to_owned(), scope, front, prompt: body.trim().to_owned(), unknown, lines })
+}
+
+/// Fields of other assistants that only look like a slip.
+const FOREIGN: [&str; 1] = ["mode"];
+
+/// Returns the field that an unknown one was most likely meant to be, if any is close.
+fn meant(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let plain = |key: &str| key.replace(['_', '-'], "").to_lowercase();
+    let key = plain(key);
+    let near = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&key, &plain(name)), *name))
+        .filter(|(distance, name)| *distance <= if name.len() > 5 { 2 } else { 1 })
+        .min();
+    near.filter(|_| !FOREIGN.contains(&key.as_str())).map(|(_, name)| name)
 }
 
 /// Returns the front matter and the body.

@@ -14,6 +14,8 @@ pub struct Shown {
     pub key: String,
     /// Its value as YAML, with secrets masked; empty when it has none.
     pub value: String,
+    /// The same in its own type, as JSON; null when it has none.
+    pub json: Value,
     /// Where the value comes from.
     pub origin: Origin,
     /// The environment variable that would set it.
@@ -39,22 +41,30 @@ pub fn show(loaded: &Loaded) -> Vec<Shown> {
             Some((value, origin)) => (value, origin.clone()),
             None => (&Value::Null, Origin::Default),
         };
-        let value = match (value, key.path.as_str()) {
-            (Value::Null, "data_dir") => loaded.config.paths.data.display().to_string(),
-            (Value::Null, "memory.path") => loaded.config.memory.location.clone(),
-            (value, path) => written(value, path),
+        let json = match (value, key.path.as_str()) {
+            (Value::Null, "data_dir") => loaded.config.paths.data.display().to_string().into(),
+            (Value::Null, "memory.path") => loaded.config.memory.location.clone().into(),
+            (value, path) => masked(value, path),
         };
-        Shown { value, origin, variable: key.variable(), key: key.path }
+        Shown { value: written(&json), json, origin, variable: key.variable(), key: key.path }
     });
     shown.collect()
 }
 
-fn written(value: &Value, path: &str) -> String {
+fn masked(value: &Value, path: &str) -> Value {
+    match value {
+        Value::String(text) => mask(path, text).into(),
+        Value::Array(items) => items.iter().map(|item| masked(item, path)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.clone(),
+    }
+}
+
+fn written(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => mask(path, text),
+        Value::String(text) => text.clone(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| written(item, path)).collect();
+            let items: Vec<String> = items.iter().map(written).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),

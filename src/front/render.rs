@@ -114,6 +114,7 @@ mod tests {
             text: "é".repeat(4500),
             remark: Some("cut".to_owned()),
             bytes: None,
+            failure: None,
         };
         let (texts, structured) = answer(large(), Shown::Structured);
         assert!(texts.concat().len() < 200 && structured.is_some());

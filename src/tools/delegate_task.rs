@@ -156,6 +156,10 @@ impl TypedTool for DelegateTask {
         })
     }
 
+    fn failure(&self, output: &Output) -> Option<u8> {
+        run_view::failure(output.status)
+    }
+
     fn text(&self, output: &Output) -> String {
         let mut lines = Vec::new();
         if !output.result.is_empty() {

@@ -113,6 +113,10 @@ impl TypedTool for MemoryForget {
         Ok(Output { forgotten, count, already: done.already, unknown: done.unknown, dry_run: done.dry_run, notes })
     }
 
+    fn failure(&self, output: &Output) -> Option<u8> {
+        (output.forgotten.is_empty() && !output.unknown.is_empty()).then_some(1)
+    }
+
     fn text(&self, output: &Output) -> String {
         let verb = if output.dry_run { "would forget" } else { "forgot" };
         let mut lines: Vec<String> =

@@ -107,6 +107,10 @@ impl TypedTool for MemoryStore {
         Ok(Output { stored })
     }
 
+    fn failure(&self, output: &Output) -> Option<u8> {
+        output.stored.iter().all(|one| one.id.is_none()).then_some(1)
+    }
+
     fn text(&self, output: &Output) -> String {
         let line = |one: &Stored| {
             let mut words = vec![one.status.to_owned()];

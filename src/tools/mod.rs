@@ -138,6 +138,12 @@ pub trait TypedTool: Send + Sync + 'static {
     fn remark(&self, _output: &Self::Output) -> Option<String> {
         None
     }
+
+    /// Returns the exit code of the command when the output tells that what was asked did not come
+    /// about, which is an answer to an assistant and a failure to a script.
+    fn failure(&self, _output: &Self::Output) -> Option<u8> {
+        None
+    }
 }
 
 /// What a tool answers.
@@ -151,6 +157,8 @@ pub struct Answer {
     pub remark: Option<String>,
     /// What a verbatim command writes, where it is not the text.
     pub bytes: Option<Vec<u8>>,
+    /// The exit code of the command when what was asked did not come about.
+    pub failure: Option<u8>,
 }
 
 /// The schemas of a tool.
@@ -230,10 +238,11 @@ impl<T: TypedTool> Tool for T {
             let text = self.text(&output);
             let remark = self.remark(&output);
             let bytes = self.bytes(&output);
+            let failure = self.failure(&output);
             let structured = serde_json::to_value(output).map_err(|error| {
                 ToolError::new(ErrorKind::Internal, format!("the output of {} is not JSON: {error}", T::NAME))
             })?;
-            Ok(Answer { structured, text, remark, bytes })
+            Ok(Answer { structured, text, remark, bytes, failure })
         })
     }
 }

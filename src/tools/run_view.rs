@@ -114,6 +114,21 @@ pub async fn wait(call: &Call, id: &RunId, time: Duration) -> Result<View, ToolE
     }
 }
 
+/// Returns the exit code of a command whose run came to this; 124 after a time-out, as `timeout(1)`
+/// has it.
+pub fn failure(status: RunState) -> Option<u8> {
+    match status {
+        RunState::Succeeded => None,
+        RunState::TimedOut => Some(124),
+        RunState::Queued
+        | RunState::Running
+        | RunState::Failed
+        | RunState::Cancelled
+        | RunState::Skipped
+        | RunState::Interrupted => Some(1),
+    }
+}
+
 /// Returns one line on how a run ended.
 pub fn status_line(id: &str, status: RunState, seconds: f64, sandbox: Option<&Report>) -> String {
     let status = status.as_str();

@@ -137,6 +137,10 @@ impl TypedTool for RunWorkflow {
         })
     }
 
+    fn failure(&self, output: &Output) -> Option<u8> {
+        run_view::failure(output.status)
+    }
+
     fn text(&self, output: &Output) -> String {
         let seconds =
             output.steps.iter().filter_map(|step| step.outcome.as_ref()).map(|outcome| outcome.usage.seconds).sum();

@@ -5,6 +5,7 @@
 
 mod demo;
 mod flags;
+mod help;
 mod progress;
 mod run;
 mod sandbox;
@@ -59,8 +60,8 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("call")
                 .about("Call a tool by name with JSON input")
-                .arg(Arg::new("tool").required(true).value_name("TOOL"))
-                .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, or @FILE"))
+                .arg(Arg::new("tool").required(true).value_name("TOOL").help("Its name, such as memory_recall"))
+                .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, @FILE with it, or `-` for standard input"))
                 .arg(
                     Arg::new("json")
                         .long("json")
@@ -118,8 +119,8 @@ pub fn command() -> Command {
                                 .required(true)
                                 .num_args(1..)
                                 .trailing_var_arg(true)
-                                .allow_hyphen_values(true)
-                                .value_name("CMD"),
+                                .value_name("CMD")
+                                .help("The program and its arguments"),
                         ),
                 ),
         )

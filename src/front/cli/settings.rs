@@ -23,7 +23,7 @@ fn show(loaded: &Loaded, json: bool) -> Result<ExitCode> {
     let shown = config::show(loaded);
     let text = if json {
         let values =
-            shown.iter().map(|one| json!({ "key": one.key, "value": one.value, "origin": one.origin.to_string() }));
+            shown.iter().map(|one| json!({ "key": one.key, "value": one.json, "origin": one.origin.to_string() }));
         json!({ "settings": values.collect::<Vec<_>>() }).to_string()
     } else {
         let width = |of: fn(&config::Shown) -> &str| shown.iter().map(|one| of(one).chars().count()).max().unwrap_or(0);

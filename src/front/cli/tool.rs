@@ -15,7 +15,7 @@ use crate::tools::{self, Answer, Call, ErrorKind, Services, Tool, ToolError};
 
 /// Runs `tool` with the arguments of its subcommand and prints the result.
 pub async fn run_tool(services: Arc<Services>, tool: &'static dyn Tool, matches: &ArgMatches) -> ExitCode {
-    let result = match flags::input(tool, matches, read_stdin) {
+    let result = match flags::input(tool, matches, &mut read_stdin) {
         Ok(input) => call(services, tool.name(), input).await,
         Err(error) => Err(error),
     };
@@ -25,7 +25,7 @@ pub async fn run_tool(services: Arc<Services>, tool: &'static dyn Tool, matches:
 /// Runs the tool of that name on JSON input and prints the structured result.
 pub async fn run_call(services: Arc<Services>, name: &str, input: &str) -> ExitCode {
     let name = super::named(name).map_or(name, |tool| tool.name());
-    let result = match flags::read_json("the input", input) {
+    let result = match flags::read_json("the input", input, &mut read_stdin) {
         Ok(input) => call(services, name, input).await,
         Err(error) => Err(error),
     };
@@ -55,6 +55,13 @@ async fn call(services: Arc<Services>, name: &str, input: Value) -> Result<Answe
     interrupt.abort();
     line.clear();
     services.shut_down().await;
+    if let Ok(answer) = &result
+        && matches!(answer.structured["status"].as_str(), Some("running" | "queued"))
+        && tools::find(name).is_some_and(|tool| tool.effects().open_world)
+    {
+        let run = answer.structured["run_id"].as_str().unwrap_or("the run");
+        let _ = writeln!(std::io::stderr(), "warning: {run} was cancelled: it ends with the command that started it");
+    }
     result
 }
 
@@ -74,9 +81,7 @@ fn print(result: Result<Answer, ToolError>, json: bool, verbatim: bool) -> ExitC
                 (false, false) => write_stdout(&answer.text),
             };
             match written {
-                Ok(()) => ExitCode::SUCCESS,
-                // Whoever read us has gone away, as `head` does: not a failure of ours.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+                Ok(()) => answer.failure.map_or(ExitCode::SUCCESS, ExitCode::from),
                 Err(error) => {
                     let _ = writeln!(std::io::stderr(), "error: cannot write the result: {error}");
                     ExitCode::FAILURE
@@ -114,17 +119,18 @@ fn write_verbatim(data: &[u8]) -> std::io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "this is the writer of the command line front")]
 fn write(data: &[u8], end_line: bool) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(data)?;
-    if end_line {
-        stdout.write_all(b"\n")?;
+    let end: &[u8] = if end_line { b"\n" } else { b"" };
+    match stdout.write_all(data).and_then(|()| stdout.write_all(end)).and_then(|()| stdout.flush()) {
+        // Whoever read us has gone away, as `head` does: not a failure of ours.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
-    stdout.flush()
 }
 
-/// Reads standard input as text, unless it is a terminal.
-fn read_stdin() -> Result<Option<String>, ToolError> {
+/// Reads standard input as text; a terminal only where it was asked for.
+fn read_stdin(terminal: bool) -> Result<Option<String>, ToolError> {
     let mut stdin = std::io::stdin();
-    if stdin.is_terminal() {
+    if stdin.is_terminal() && !terminal {
         return Ok(None);
     }
     let mut bytes = Vec::new();
