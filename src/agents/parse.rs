@@ -61,8 +61,7 @@ fn agent(text: &str, path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> 
             problems.push(problem.hint(format!("did you mean {near}?")));
         }
     }
-    let unknown: Vec<_> =
-        unknown.into_iter().map(|entry| (entry.key.clone(), json(&entry.node).to_string())).collect();
+    let unknown: Vec<_> = unknown.into_iter().map(|entry| (entry.key.clone(), json(&entry.node).to_string())).collect();
     let lines: Vec<_> = entries.iter().map(|entry| (entry.key.clone(), entry.place.line)).collect();
     let line_of = |field: &str| lines.iter().find(|(name, _)| name == field).map_or(1, |(_, line)| *line);
     let name = front.name.clone().or_else(|| Some(path.file_stem()?.to_str()?.to_owned())).unwrap_or_default();

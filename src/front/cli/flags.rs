@@ -163,7 +163,8 @@ pub fn read_json(name: &str, text: &str, stdin: ReadStdin<'_>) -> Result<Value, 
             .map_err(|error| ToolError::invalid(format!("cannot read {file} for {name}: {error}")))?,
     };
     serde_json::from_str(&content).map_err(|error| {
-        ToolError::invalid(format!("{name} is not JSON: {error}")).with_hint("quote the JSON, or give @FILE, or `-` for standard input")
+        ToolError::invalid(format!("{name} is not JSON: {error}"))
+            .with_hint("quote the JSON, or give @FILE, or `-` for standard input")
     })
 }
 
@@ -182,7 +183,9 @@ fn fields(tool: &dyn Tool) -> Vec<Field> {
         }
         if schema.get("properties").is_some() {
             let pairs = properties(schema).zip(properties(full));
-            all.extend(pairs.map(|((inner, schema), (_, full))| field(inner, Some(name), schema, described(inner, full))));
+            all.extend(
+                pairs.map(|((inner, schema), (_, full))| field(inner, Some(name), schema, described(inner, full))),
+            );
         } else {
             let wrapped = tool.command().wrap == Some(name);
             let required = !wrapped && schema_requires(&schemas.input, name);

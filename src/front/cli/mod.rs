@@ -61,7 +61,12 @@ pub fn command() -> Command {
             Command::new("call")
                 .about("Call a tool by name with JSON input")
                 .arg(Arg::new("tool").required(true).value_name("TOOL").help("Its name, such as memory_recall"))
-                .arg(Arg::new("input").value_name("JSON").default_value("{}").help("The input, @FILE with it, or `-` for standard input"))
+                .arg(
+                    Arg::new("input")
+                        .value_name("JSON")
+                        .default_value("{}")
+                        .help("The input, @FILE with it, or `-` for standard input"),
+                )
                 .arg(
                     Arg::new("json")
                         .long("json")
@@ -92,8 +97,10 @@ pub fn command() -> Command {
                 .subcommand(with_json(Command::new("probe").about("Say which boundary can be enforced on this system")))
                 .subcommand(
                     Command::new("run")
-                        .about("Run a command in the sandbox; exits with its code, 124 after a time-out, 126 or 127 \
-                             when it cannot start")
+                        .about(
+                            "Run a command in the sandbox; exits with its code, 124 after a time-out, 126 or 127 \
+                             when it cannot start",
+                        )
                         .arg(
                             Arg::new("policy")
                                 .long("policy")
