@@ -109,6 +109,9 @@ impl Shrinking<'_> {
                 put(structured, &long.pointer, "");
             }
             let fixed = self.measure.count(&structured.to_string());
+            if self.longs.is_empty() && fixed <= self.limit {
+                return true;
+            }
             let marks = self.longs.len() * MARK;
             let room = self.limit.saturating_sub(fixed + marks + slack);
             if room < self.longs.len() * SHORT || self.longs.is_empty() {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory_filter::Filter;
-use super::{Call, Command, Effects, ToolError, TypedTool};
+use super::{Call, Command, Effects, ToolError, TypedTool, schema};
 use crate::base::MemoryId;
 use crate::memory::{ForgetRequest, Forgetting};
 
@@ -41,8 +41,8 @@ impl JsonSchema for LooseFilter {
         true
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "object" })
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schema::listed_loosely(generator.subschema_for::<Filter>())
     }
 }
 

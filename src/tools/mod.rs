@@ -171,14 +171,18 @@ pub struct Schemas {
     pub listed_input: Value,
     /// Of the output, short.
     pub listed_output: Value,
-    /// Checks inputs; compiled when the tool is first called.
-    validator: OnceLock<Validator>,
+    /// Checks inputs, with the schema that it checks by; compiled when the tool is first called.
+    checked: OnceLock<(Value, Validator)>,
 }
 
 impl Schemas {
-    fn validator(&self) -> &Validator {
-        let compile = || jsonschema::validator_for(&schema::flat(&self.input));
-        self.validator.get_or_init(|| compile().expect("the schema of Params is a JSON schema"))
+    fn checked(&self) -> (&Value, &Validator) {
+        let (schema, validator) = self.checked.get_or_init(|| {
+            let schema = schema::flat(&self.input);
+            let validator = jsonschema::validator_for(&schema).expect("the schema of Params is a JSON schema");
+            (schema, validator)
+        });
+        (schema, validator)
     }
 }
 
@@ -224,7 +228,7 @@ impl<T: TypedTool> Tool for T {
         let output = schema::full::<T::Output>(Contract::Serialize);
         let listed_input = schema::listed_input(&input);
         let listed_output = schema::listed_output(&output);
-        Schemas { input, output, listed_input, listed_output, validator: OnceLock::new() }
+        Schemas { input, output, listed_input, listed_output, checked: OnceLock::new() }
     }
 
     fn run_json<'a>(
@@ -270,11 +274,12 @@ pub async fn call(call: &Call, name: &str, input: Value) -> Result<Answer, ToolE
     };
     let schemas = schemas(tool);
     let mut input = if input.is_null() { Value::Object(serde_json::Map::new()) } else { input };
-    validate::drop_nulls(&mut input, &schemas.input);
+    let (checked, validator) = schemas.checked();
+    validate::normalize(&mut input, checked);
     if !call.services.config.security.strict {
-        validate::drop_unknown(&mut input, &schemas.input);
+        validate::drop_unknown(&mut input, checked);
     }
-    validate::check(schemas.validator(), &schemas.listed_input, &input)?;
+    validate::check(validator, checked, &input)?;
     let asked = cap::asked(&input);
     let running = async {
         let answer = tool.run_json(call, input).await?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delegate_task::ContextParams;
 use super::run_view::{self, StepOutput};
-use super::{Call, Command, Effects, ToolError, TypedTool};
+use super::{Call, Command, Effects, ToolError, TypedTool, schema};
 use crate::base::{Name, RunId};
 use crate::delegate::{Isolation, Limits, Mode, Request, StepRequest};
 use crate::store::RunState;
@@ -68,8 +68,8 @@ impl JsonSchema for LooseContext {
         true
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "object" })
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schema::listed_loosely(generator.subschema_for::<ContextParams>())
     }
 }
 

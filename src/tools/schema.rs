@@ -1,7 +1,7 @@
 //! The schemas of a tool: the full ones that inputs are checked against, and the short ones that
 //! are listed, because every token of a list is paid for by every user.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,16 @@ pub fn full<T: JsonSchema>(contract: Contract) -> Value {
     schema
 }
 
+/// Marks a schema whose fields another tool lists already: inputs are checked against it, and
+/// [`listed_input`] says only that it is an object.
+pub fn listed_loosely(mut schema: Schema) -> Schema {
+    schema.insert(LOOSE.to_owned(), Value::Bool(true));
+    schema
+}
+
+/// The mark of [`listed_loosely`].
+const LOOSE: &str = "x-listed-loosely";
+
 /// Returns the short form of an input schema: without titles, defaults and obvious bounds.
 pub fn listed_input(full: &Value) -> Value {
     let mut schema = full.clone();
@@ -44,6 +54,9 @@ pub fn listed_input(full: &Value) -> Value {
             map.remove("description");
         }
         flatten_enum(map);
+        if map.remove(LOOSE).is_some() {
+            map.retain(|key, _| matches!(key.as_str(), "type" | "description"));
+        }
         if map.get("additionalProperties") == Some(&json!(false)) {
             map.remove("additionalProperties");
         }

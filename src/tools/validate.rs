@@ -10,22 +10,30 @@ use super::error::ToolError;
 /// How many problems are told at once.
 const PROBLEMS_MAX: usize = 5;
 
-/// Removes members that are `null` where the schema knows the field: clients write `null` for
-/// what they leave out.
-pub fn drop_nulls(value: &mut Value, schema: &Value) {
+/// Brings what clients write into the form that is meant: members that are `null` where the schema
+/// knows the field are left out, and a whole number written as `1.0` is an integer.
+pub fn normalize(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(map) => {
             let Some(Value::Object(known)) = schema.get("properties") else { return };
             map.retain(|name, member| !(member.is_null() && known.contains_key(name)));
             for (name, member) in map.iter_mut() {
                 if let Some(schema) = known.get(name) {
-                    drop_nulls(member, schema);
+                    normalize(member, schema);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| drop_nulls(item, schema));
+                items.iter_mut().for_each(|item| normalize(item, schema));
+            }
+        }
+        Value::Number(number) if schema.get("type").is_some_and(|kind| kind == "integer") => {
+            // Above 2^53 a number with a fraction no longer tells whole numbers apart.
+            const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number));
+            if let (true, Some(whole)) = (number.is_f64(), whole) {
+                *value = Value::from(whole as u64);
             }
         }
         _ => {}

@@ -1,6 +1,7 @@
 //! The one integration test binary: a module per feature.
 
 mod agents;
+mod budgets;
 mod cli;
 mod compress_kinds;
 mod compress_properties;
