@@ -1,8 +1,8 @@
 //! The schemas of a tool: the full ones that inputs are checked against, and the short ones that
 //! are listed, because every token of a list is paid for by every user.
 
-use schemars::{JsonSchema, Schema};
 use schemars::generate::{Contract, SchemaSettings};
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 /// What a listed schema leaves out.

@@ -67,7 +67,9 @@ fn no_compressed_packed_or_retrieved_text_exceeds_its_budget() {
             prop_assert!(tokens <= max_tokens, "{tokens} of {max_tokens}: {fitted}");
             prop_assert_eq!(fitted["tokens_after"].as_u64(), Some(tokens));
             if let Some(handle) = fitted["handle"].as_str() {
-                for what in [json!({}), json!({ "lines": "2-" }), json!({ "query": "total" }), json!({ "regex": "[a-z]+" })] {
+                for what in
+                    [json!({}), json!({ "lines": "2-" }), json!({ "query": "total" }), json!({ "regex": "[a-z]+" })]
+                {
                     let mut asked = what;
                     asked["handle"] = json!(handle);
                     asked["max_tokens"] = json!(max_tokens.max(1));
@@ -78,7 +80,8 @@ fn no_compressed_packed_or_retrieved_text_exceeds_its_budget() {
                 }
             }
             let sources = json!([{ "text": text, "priority": 3 }, { "text": "a short one" }]);
-            match capped(&project, "context_pack", json!({ "sources": sources, "max_tokens": max_tokens.max(1) })).await {
+            match capped(&project, "context_pack", json!({ "sources": sources, "max_tokens": max_tokens.max(1) })).await
+            {
                 Ok(packed) => {
                     let tokens = count(packed["text"].as_str().expect("a text"));
                     prop_assert!(tokens <= max_tokens.max(1), "packed {tokens} of {max_tokens}");
@@ -102,7 +105,9 @@ fn no_recall_exceeds_its_budget() {
         for max_tokens in [1, 10, 40, 70, 120, 300, 1000, 5000, 15_000] {
             let asked = json!({ "query": "tree root", "limit": 100, "max_tokens": max_tokens, "explain": true, "neighbours": 1 });
             match capped(&project, "memory_recall", asked).await {
-                Ok(found) => assert!(count(&found.to_string()) <= max_tokens, "{max_tokens}: {}", count(&found.to_string())),
+                Ok(found) => {
+                    assert!(count(&found.to_string()) <= max_tokens, "{max_tokens}: {}", count(&found.to_string()))
+                }
                 Err(kind) => assert_eq!((kind, max_tokens < 70), (ErrorKind::BudgetTooSmall, true), "{max_tokens}"),
             }
         }
@@ -118,14 +123,16 @@ fn no_result_for_an_assistant_exceeds_the_cap_of_the_settings() {
         for number in 0..60 {
             project.command_agent(&format!("agent-{number}"), &["cat"], &[&format!("color: {}", "blue".repeat(9))]);
         }
-        let memories: Vec<Value> = (0..400).map(|n| json!({ "text": format!("fact number {n} about trees") })).collect();
+        let memories: Vec<Value> =
+            (0..400).map(|n| json!({ "text": format!("fact number {n} about trees") })).collect();
         let steps: Vec<Value> = (0..8).map(|_| json!({ "agent": "chatty", "task": "Count.", "context": {} })).collect();
         let many = "a line of a text that goes on\n".repeat(3000);
         for n in 0..150 {
             project.file(&format!("files/a-rather-long-name-of-a-file-{n}.txt"), "text");
         }
-        let paths: Vec<String> =
-            (0..150).map(|n| project.root.join(format!("files/a-rather-long-name-of-a-file-{n}.txt")).display().to_string()).collect();
+        let paths: Vec<String> = (0..150)
+            .map(|n| project.root.join(format!("files/a-rather-long-name-of-a-file-{n}.txt")).display().to_string())
+            .collect();
         let mut last_run = json!(null);
         for (tool, input) in [
             ("delegate_task", json!({ "agent": "chatty", "task": "Count." })),
