@@ -106,7 +106,7 @@ fn no_recall_exceeds_its_budget() {
             let asked = json!({ "query": "tree root", "limit": 100, "max_tokens": max_tokens, "explain": true, "neighbours": 1 });
             match capped(&project, "memory_recall", asked).await {
                 Ok(found) => {
-                    assert!(count(&found.to_string()) <= max_tokens, "{max_tokens}: {}", count(&found.to_string()))
+                    assert!(count(&found.to_string()) <= max_tokens, "{max_tokens}: {}", count(&found.to_string()));
                 }
                 Err(kind) => assert_eq!((kind, max_tokens < 70), (ErrorKind::BudgetTooSmall, true), "{max_tokens}"),
             }
