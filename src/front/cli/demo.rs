@@ -38,7 +38,7 @@ async fn steps(config: &Config, scratch: &Scratch) -> Result<()> {
     let workspace = &config.paths.workspace;
     say(&format!("Context Engine on {}\n", workspace.display()));
     let witness = Witness::new(&scratch.0).await?;
-    let programs = agents::write(&scratch.0, workspace, &config.paths.programs, &witness)?;
+    let programs = agents::write(&scratch.0, workspace, &config.paths.programs, &witness).await?;
 
     step(1, "start the server and connect an MCP client");
     let started = Instant::now();
@@ -55,7 +55,12 @@ async fn steps(config: &Config, scratch: &Scratch) -> Result<()> {
         "wait_seconds": 25,
     });
     let run = server.call("delegate_task", task).await?;
-    ensure!(run["status"] == "succeeded", "the task did not succeed: {run}");
+    ensure!(
+        run["status"] == "succeeded",
+        "the task should have succeeded and is {}: {}",
+        run["status"].as_str().unwrap_or("unknown"),
+        run["error"].as_str().unwrap_or("no reason given")
+    );
     let report = text(&run, "result")?;
     let report_tokens = number(&run, "result_tokens")?;
     done(

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use tokio::net::TcpListener;
+
+use crate::exec;
 
 /// What the agents do.
 pub struct Programs {
@@ -64,11 +67,15 @@ impl Witness {
 }
 
 /// Writes the agent files below the temporary home folder.
-pub fn write(home: &Path, workspace: &Path, programs: &[PathBuf], witness: &Witness) -> Result<Programs> {
+pub async fn write(home: &Path, workspace: &Path, programs: &[PathBuf], witness: &Witness) -> Result<Programs> {
     let agents = home.join(".claude").join("agents");
     fs::create_dir_all(&agents)?;
-    let has_git = workspace.join(".git").exists() && programs.iter().any(|folder| folder.join("git").is_file());
-    let history: &[&str] = if has_git { &["git", "log", "--stat", "-n", "300"] } else { &["ls", "-lR", "."] };
+    let history: &[&str] = if has_commits(workspace, programs).await {
+        &["git", "log", "--stat", "-n", "300"]
+    } else {
+        // A folder without a history may be empty; the system's programs are always there to list.
+        &["ls", "-lR", ".", "/usr/bin"]
+    };
     agent(&agents, "history", "Reports the history of the repository", history)?;
     let script = format!(
         "try() {{ what=$1; shift; if \"$@\" 2>/tmp/why; then echo \"$what: IT WORKED\"; else echo \"$what: refused ($(tail -n 1 /tmp/why | sed 's/.*: //'))\"; fi; }}\n\
@@ -83,6 +90,14 @@ pub fn write(home: &Path, workspace: &Path, programs: &[PathBuf], witness: &Witn
     );
     agent(&agents, "intruder", "Tries to leave the sandbox", &["bash", "-c", &script])?;
     Ok(Programs { history: history.join(" ") })
+}
+
+/// Returns whether the folder is a repository with something in its history.
+async fn has_commits(workspace: &Path, programs: &[PathBuf]) -> bool {
+    let Some(git) = exec::find_program("git", programs) else { return false };
+    let asked =
+        exec::tool(&git, &["rev-parse", "--verify", "--quiet", "HEAD"], workspace, Duration::from_secs(10)).await;
+    asked.is_ok_and(|output| output.success())
 }
 
 fn agent(folder: &Path, name: &str, description: &str, command: &[&str]) -> Result<()> {
