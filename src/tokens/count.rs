@@ -4,7 +4,11 @@ use super::cache::Cache;
 use super::layout::{self, SHORT_MAX};
 use super::merge::Merge;
 use super::vocab::{self, Vocab};
+use super::window::{self, WINDOW};
 use super::{Encoding, pretokens};
+
+/// The most pretokens that are looked up at once.
+const BATCH: usize = 256;
 
 /// What tokens cost, by the pretoken they are in.
 ///
@@ -126,23 +130,89 @@ impl Counter {
     pub(super) fn cost(&mut self, text: &str, limit: usize) -> Option<usize> {
         // The loop is compiled for each split, so that the split is part of it.
         match self.encoding {
-            Encoding::Cl100kBase => self.cost_with(pretokens::cl100k, text, limit),
-            Encoding::O200kBase | Encoding::O200kHarmony => self.cost_with(pretokens::o200k, text, limit),
+            Encoding::Cl100kBase => self.cost_with(pretokens::cl100k, window::cl100k, text, limit),
+            Encoding::O200kBase | Encoding::O200kHarmony => {
+                self.cost_with(pretokens::o200k, window::o200k, text, limit)
+            }
         }
     }
 
     #[inline]
-    fn cost_with(&mut self, split: impl Fn(&[u8], usize) -> usize, text: &str, limit: usize) -> Option<usize> {
+    fn cost_with(
+        &mut self,
+        split: impl Fn(&[u8], usize) -> usize,
+        starts: impl Fn(&[u8; WINDOW]) -> u64,
+        text: &str,
+        limit: usize,
+    ) -> Option<usize> {
         let text = text.as_bytes();
+        let mut ends = [0; BATCH];
         let (mut at, mut total) = (0, 0);
+        // The first batches are small, so that little is done when little fits.
+        let mut most = WINDOW;
         while at < text.len() {
-            let end = split(text, at);
-            total += self.tokens(text, at, end) * self.weights.of(&text[at..end]);
+            let (mut count, mut end) = (0, at);
+            while count + WINDOW <= most && end < text.len() {
+                if let Some(window) = text[end..].first_chunk()
+                    && window[0] < 0x80
+                {
+                    // The first pretoken begins here; each further start is an end, too.
+                    let mut starts = starts(window) & !1;
+                    if starts != 0 {
+                        let start = end;
+                        while starts != 0 {
+                            end = start + starts.trailing_zeros() as usize;
+                            ends[count] = end;
+                            count += 1;
+                            starts &= starts - 1;
+                        }
+                        continue;
+                    }
+                }
+                end = split(text, end);
+                ends[count] = end;
+                count += 1;
+            }
+            total += self.cost_of_batch(text, at, &ends[..count]);
             if total > limit {
                 return None;
             }
             at = end;
+            most = BATCH;
         }
         Some(total)
+    }
+
+    /// What the pretokens cost that follow each other from `start` on and end at `ends`.
+    ///
+    /// The vocabulary is asked for all of them without a branch in between, so that the processor
+    /// waits for many answers at once; those that are no tokens are merged afterwards.
+    #[inline]
+    fn cost_of_batch(&mut self, text: &[u8], start: usize, ends: &[usize]) -> usize {
+        let mut others = [0; BATCH];
+        let mut count = 0;
+        let mut at = start;
+        for (index, &end) in ends.iter().enumerate() {
+            let key = layout::key(vocab::load(text, at), end - at);
+            let found = self.vocab.find_key(key, layout::hash_key(key)).is_some();
+            others[count % BATCH] = index;
+            count += usize::from(!found);
+            at = end;
+        }
+        let start_of = |index: usize| if index == 0 { start } else { ends[index - 1] };
+        let mut cost = 0;
+        for &index in &others[..count] {
+            cost += self.tokens(text, start_of(index), ends[index]) * self.weights.of(&text[start_of(index)..ends[index]]);
+        }
+        if self.weights.ascii == self.weights.other {
+            return cost + (ends.len() - count) * self.weights.ascii as usize;
+        }
+        let mut others = others[..count].iter().peekable();
+        for index in 0..ends.len() {
+            if others.next_if_eq(&&index).is_none() {
+                cost += self.weights.of(&text[start_of(index)..ends[index]]);
+            }
+        }
+        cost
     }
 }

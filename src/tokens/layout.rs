@@ -29,10 +29,24 @@ pub const MASKS: usize = 1 << 16;
 pub type Rank = u32;
 
 /// Returns the key of a short token: its bytes with zeros above them, and their number on top.
+///
+/// A longer text has a key, too, which no token has.
 #[inline]
 pub fn key(bytes: u128, len: usize) -> u128 {
-    (bytes & ((1 << (8 * len)) - 1)) | (len as u128) << 104
+    let (mask, len) = MASK_AND_LEN[len.min(SHORT_MAX + 1)];
+    (bytes & mask) | len
 }
+
+/// What of 16 bytes belongs to a token by its length, and what its key has above them.
+static MASK_AND_LEN: [(u128, u128); SHORT_MAX + 2] = {
+    let mut table = [(0, 0); SHORT_MAX + 2];
+    let mut len = 0;
+    while len < table.len() {
+        table[len] = (if len <= SHORT_MAX { (1 << (8 * len)) - 1 } else { 0 }, (len as u128) << 104);
+        len += 1;
+    }
+    table
+};
 
 /// Returns the hash of two words: the halves of their product, folded.
 #[inline]

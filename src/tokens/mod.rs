@@ -18,6 +18,7 @@ mod cache;
 mod merge;
 mod pretokens;
 mod vocab;
+mod window;
 
 #[expect(dead_code, reason = "the build script uses the writer's half")]
 mod layout;

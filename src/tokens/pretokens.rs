@@ -187,7 +187,7 @@ fn word(text: &[u8], at: usize) -> (Option<usize>, bool) {
 
 /// The length of the English contraction at `at`, or zero.
 #[inline]
-fn contraction(text: &[u8], at: usize) -> usize {
+pub(super) fn contraction(text: &[u8], at: usize) -> usize {
     if text.get(at) != Some(&b'\'') {
         return 0;
     }
