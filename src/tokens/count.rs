@@ -202,7 +202,8 @@ impl Counter {
         let start_of = |index: usize| if index == 0 { start } else { ends[index - 1] };
         let mut cost = 0;
         for &index in &others[..count] {
-            cost += self.tokens(text, start_of(index), ends[index]) * self.weights.of(&text[start_of(index)..ends[index]]);
+            cost +=
+                self.tokens(text, start_of(index), ends[index]) * self.weights.of(&text[start_of(index)..ends[index]]);
         }
         if self.weights.ascii == self.weights.other {
             return cost + (ends.len() - count) * self.weights.ascii as usize;

@@ -273,7 +273,9 @@ mod tests {
         let (mut state, mut found) = (2, 0);
         for _ in 0..100_000 {
             let bytes = window(&mut state);
-            for (starts, split) in [(o200k as _, pretokens::o200k as _), (cl100k as _, pretokens::cl100k as _)] as [Split; 2] {
+            for (starts, split) in
+                [(o200k as _, pretokens::o200k as _), (cl100k as _, pretokens::cl100k as _)] as [Split; 2]
+            {
                 let starts = starts(&bytes) & !1;
                 // Whatever follows the window, what it says stays true.
                 for tail in ["", "a", "A", "1", " ", "\n", "/", "!", "'", "\u{301}", "s a"] {
