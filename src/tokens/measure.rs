@@ -68,14 +68,14 @@ impl Measure {
 
     /// Returns the number of tokens in `text`.
     pub fn count(self, text: &str) -> usize {
-        let cost = self.counter(text).cost(text, usize::MAX).expect("nothing costs more than the most");
+        let cost = self.counter(text.len()).cost(text, usize::MAX).expect("nothing costs more than the most");
         cost.div_ceil(self.unit())
     }
 
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
         let limit = limit.saturating_mul(self.unit());
-        self.surely_fits(text, limit) || self.counter(text).cost(text, limit).is_some()
+        self.surely_fits(text, limit) || self.counter(text.len()).cost(text, limit).is_some()
     }
 
     /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
@@ -84,25 +84,26 @@ impl Measure {
     /// Longest up to the place where it is cut: further places are tried for some characters only.
     pub fn prefix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) { text } else { cut::prefix(&mut self.counter(text), text, limit) }
+        if self.surely_fits(text, limit) { text } else { cut::prefix(&mut self.counter(text.len()), text, limit) }
     }
 
     /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
     /// boundary, with the same reservation as [`Measure::prefix`].
     pub fn suffix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) { text } else { cut::suffix(&mut self.counter(text), text, limit) }
+        if self.surely_fits(text, limit) { text } else { cut::suffix(&mut self.counter(text.len()), text, limit) }
     }
 
-    fn counter(self, text: &str) -> Counter {
+    /// Returns a counter for about `len` bytes of text.
+    pub(super) fn counter(self, len: usize) -> Counter {
         let weights = self
             .estimate
             .map_or(Weights::ONE, |estimate| Weights { ascii: estimate.ascii_percent, other: estimate.other_percent });
-        Counter::new(self.encoding, weights, text.len())
+        Counter::new(self.encoding, weights, len)
     }
 
-    /// What one token costs.
-    fn unit(self) -> usize {
+    /// Returns what one token costs.
+    pub(super) fn unit(self) -> usize {
         if self.is_exact() { 1 } else { 100 }
     }
 
@@ -110,6 +111,12 @@ impl Measure {
     fn surely_fits(self, text: &str, limit: usize) -> bool {
         let dearest = self.estimate.map_or(1, |estimate| estimate.ascii_percent.max(estimate.other_percent));
         text.len().saturating_mul(dearest as usize) <= limit
+    }
+}
+
+impl From<Encoding> for Measure {
+    fn from(encoding: Encoding) -> Self {
+        Self::exact(encoding)
     }
 }
 

@@ -13,6 +13,7 @@ mod models;
 
 mod count;
 mod cut;
+mod document;
 
 mod cache;
 mod merge;
@@ -23,6 +24,7 @@ mod window;
 #[expect(dead_code, reason = "the build script uses the writer's half")]
 mod layout;
 
+pub use document::{Document, RangeError};
 pub use encoding::{Encoding, UnknownEncoding};
 pub use measure::{Budget, Measure};
 pub use models::{UnknownModel, for_model};

@@ -8,6 +8,7 @@ mod compress_properties;
 mod config;
 mod crash;
 mod delegate;
+mod document;
 mod garbage;
 mod jsonrpc;
 mod lifecycle;
