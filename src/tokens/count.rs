@@ -63,6 +63,24 @@ impl Counter {
         self.weights.ascii.min(self.weights.other) as usize
     }
 
+    /// Returns what a token of the pretoken `text[start..end]` costs.
+    pub(super) fn weight(&self, text: &str, start: usize, end: usize) -> usize {
+        self.weights.of(&text.as_bytes()[start..end])
+    }
+
+    /// Returns where the longest token ends that begins at `at` and ends by `end`.
+    pub(super) fn longest(&self, text: &str, at: usize, end: usize) -> usize {
+        at + self.vocab.len(self.vocab.longest(text.as_bytes(), at, end))
+    }
+
+    /// Returns the end of the pretoken that begins at `at`, which is before the end.
+    pub(super) fn end(&self, text: &str, at: usize) -> usize {
+        match self.encoding {
+            Encoding::Cl100kBase => pretokens::cl100k(text.as_bytes(), at),
+            Encoding::O200kBase | Encoding::O200kHarmony => pretokens::o200k(text.as_bytes(), at),
+        }
+    }
+
     /// Returns the pretoken that begins at `at`, which is before the end.
     pub(super) fn pretoken(&mut self, text: &str, at: usize) -> Pretoken {
         let text = text.as_bytes();

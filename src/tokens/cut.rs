@@ -1,47 +1,155 @@
-//! The longest beginning and the longest end of a text within a limit.
+//! Whether a text is within a limit, and the longest beginning and end of it that are.
 //!
-//! A cut is made between tokens and backed off to a character boundary. Because a cut can change how
-//! the text beside it is split, what remains there is counted again before it is returned; nothing
-//! returned is ever over the limit. In a pretoken of ordinary length the places two tokens further on
-//! are tried first, since what is left of a word may be spelled with fewer tokens.
+//! Nothing here looks at more of the text than fits, but for a few kilobytes. A cut is made between
+//! tokens and backed off to a character boundary. Because a cut can change how the text beside it is
+//! split, what remains there is counted again before it is returned; nothing returned is ever over
+//! the limit. In a pretoken of ordinary length the places two tokens further on are tried first,
+//! since what is left of a word may be spelled with fewer tokens.
+
+use std::ops::Range;
 
 use super::count::Counter;
+use super::giant::{self, GIANT, Giant};
+use super::layout::TOKEN_MAX;
 use super::pretokens;
 
 /// The most bytes of a pretoken in which every character boundary is tried.
 const EXTEND_MAX: usize = 1024;
 
-/// The bytes that the search for an end steps back by.
-const STRIDE: usize = 4096;
+/// The bytes of text that are counted at once.
+const STRIDE: Range<usize> = 128..4096;
+
+/// The bytes in which a sure boundary is looked for.
+const SEARCH: usize = 256;
+
+/// Returns whether `text` costs at most `limit`.
+pub(super) fn fits(counter: &mut Counter, text: &str, limit: usize) -> bool {
+    // Every token costs something, and none is longer than so many bytes.
+    if text.len().div_ceil(TOKEN_MAX) > limit / counter.cheapest() {
+        return false;
+    }
+    let mut walk = Walk::new(text, limit);
+    while let Some(step) = walk.step(counter) {
+        if matches!(step, Step::Over { .. }) {
+            return false;
+        }
+    }
+    true
+}
 
 /// Returns the longest beginning of `text` that costs at most `limit`.
 pub(super) fn prefix<'a>(counter: &mut Counter, text: &'a str, limit: usize) -> &'a str {
-    // A cut inside a pretoken leaves the split alone up to the pretoken before it, so counting
-    // again from the one before that is safe.
-    let mut recent = [(0, 0); 3];
-    let (mut at, mut total) = (0, 0);
-    while at < text.len() {
-        let pretoken = counter.pretoken(text, at);
-        recent = [recent[1], recent[2], (at, total)];
-        if total + pretoken.cost > limit {
-            return &text[..prefix_end(counter, text, limit, at..pretoken.end, total, recent[0])];
+    // What is longer than the longest tokens does not fit, so the rest need not be looked at.
+    let longest = (limit / counter.cheapest() + 2).saturating_mul(TOKEN_MAX);
+    let text = if longest < text.len() { &text[..text.floor_char_boundary(longest)] } else { text };
+    let mut walk = Walk::new(text, limit);
+    while let Some(step) = walk.step(counter) {
+        match step {
+            Step::Within => {}
+            // Where the pretokens of a stretch do not fit together, they are gone through one by one.
+            Step::Over { pretoken: None, .. } => walk.bare = walk.stop,
+            Step::Over { pretoken: Some(pretoken), ends } => {
+                return &text[..prefix_end(counter, &walk, pretoken, ends)];
+            }
         }
-        at = pretoken.end;
-        total += pretoken.cost;
     }
     text
 }
 
-/// The cut of a beginning in the pretoken that exceeds the limit, with `total` spent before it.
-fn prefix_end(
-    counter: &mut Counter,
-    text: &str,
+/// A walk along a text until its limit.
+struct Walk<'a> {
+    text: &'a str,
     limit: usize,
-    pretoken: std::ops::Range<usize>,
+    /// Where the walk is, and what the text up to there costs.
+    at: usize,
     total: usize,
-    (safe, spent): (usize, usize),
-) -> usize {
-    let (ends, weight) = counter.token_ends(text, pretoken.start, pretoken.end);
+    /// Where the stretch ends that did not fit.
+    stop: usize,
+    /// Up to here there is no sure boundary worth a stretch, so that pretokens are counted singly.
+    bare: usize,
+    /// A cut inside a pretoken leaves the split alone up to the pretoken before it, so counting
+    /// again from the one before that is safe: the starts of the last three, and the cost up to each.
+    recent: [(usize, usize); 3],
+}
+
+/// What a step along a text met.
+enum Step {
+    /// Something that fits.
+    Within,
+    /// Something that does not: a pretoken, or a stretch of several; and where the tokens of a
+    /// beginning of the pretoken end, if that is known.
+    Over { pretoken: Option<Range<usize>>, ends: Option<Vec<usize>> },
+}
+
+impl<'a> Walk<'a> {
+    fn new(text: &'a str, limit: usize) -> Self {
+        Self { text, limit, at: 0, total: 0, stop: 0, bare: 0, recent: [(0, 0); 3] }
+    }
+
+    /// Goes on behind what fits; `None` at the end of the text.
+    fn step(&mut self, counter: &mut Counter) -> Option<Step> {
+        if self.at >= self.text.len() {
+            return None;
+        }
+        let room = self.limit - self.total;
+        if self.at >= self.bare {
+            let stride = (2 * (room / counter.cheapest())).clamp(STRIDE.start, STRIDE.end);
+            if let Some(stop) = boundary_after(self.text, self.at + stride) {
+                let Some(cost) = counter.cost(&self.text[self.at..stop], room) else {
+                    self.stop = stop;
+                    return Some(Step::Over { pretoken: None, ends: None });
+                };
+                self.at = stop;
+                self.total += cost;
+                self.recent = [(self.at, self.total); 3];
+                return Some(Step::Within);
+            }
+            self.bare = self.at + stride;
+        }
+        self.recent = [self.recent[1], self.recent[2], (self.at, self.total)];
+        let end = counter.end(self.text, self.at);
+        let cost = if end - self.at > GIANT {
+            let weight = counter.weight(self.text, self.at, end);
+            match giant::tokens(counter, self.text, self.at, end, room / weight) {
+                Giant::Whole(tokens) => tokens * weight,
+                Giant::Over(ends) => return Some(Step::Over { pretoken: Some(self.at..end), ends: Some(ends) }),
+            }
+        } else {
+            counter.pretoken(self.text, self.at).cost
+        };
+        if cost > room {
+            return Some(Step::Over { pretoken: Some(self.at..end), ends: None });
+        }
+        self.at = end;
+        self.total += cost;
+        Some(Step::Within)
+    }
+}
+
+/// The next place from `at` on where a text may be taken apart, if there is one near; its end is one.
+fn boundary_after(text: &str, at: usize) -> Option<usize> {
+    if at >= text.len() {
+        return Some(text.len());
+    }
+    let mut at = text.ceil_char_boundary(at);
+    let last = at + SEARCH;
+    while at < text.len() {
+        if at > last {
+            return None;
+        }
+        if pretokens::is_boundary(text, at) {
+            return Some(at);
+        }
+        at = text.ceil_char_boundary(at + 1);
+    }
+    Some(at)
+}
+
+/// The cut of a beginning in the pretoken that exceeds the limit.
+fn prefix_end(counter: &mut Counter, walk: &Walk<'_>, pretoken: Range<usize>, ends: Option<Vec<usize>>) -> usize {
+    let Walk { text, limit, total, recent: [(safe, spent), ..], .. } = *walk;
+    let weight = counter.weight(text, pretoken.start, pretoken.end);
+    let ends = ends.unwrap_or_else(|| counter.token_ends(text, pretoken.start, pretoken.end).0);
     let room = (limit - total) / weight;
     let cheapest = counter.cheapest();
     let end_of = |tokens: usize| match tokens {
@@ -61,37 +169,50 @@ fn prefix_end(
 
 /// Returns the longest end of `text` that costs at most `limit`.
 pub(super) fn suffix<'a>(counter: &mut Counter, text: &'a str, limit: usize) -> &'a str {
-    let (mut end, mut total) = (text.len(), 0);
+    let usual = (4 * (limit / counter.cheapest()).min(STRIDE.end)).clamp(STRIDE.start, STRIDE.end);
+    let (mut end, mut total, mut stride) = (text.len(), 0, usual);
     while end > 0 {
-        let start = boundary_before(text, end.saturating_sub(STRIDE));
+        let start = boundary_before(text, end.saturating_sub(stride));
+        // Without a sure boundary the stretch begins anywhere. What is found in it counts as a text
+        // of its own, so that does not matter if the cut is inside; if it is not, more is looked at.
+        let sure = start.is_some();
+        let start = start.unwrap_or_else(|| text.floor_char_boundary(end - stride));
         let tail = Tail::new(counter, text, start..end);
         if total + tail.costs[0] > limit {
             return &text[tail.start_within(counter, text, limit - total)..];
         }
-        end = start;
-        total += tail.costs[0];
+        if sure {
+            (end, total, stride) = (start, total + tail.costs[0], usual);
+        } else {
+            stride *= 4;
+        }
     }
     text
 }
 
-/// The last place at or before `at` where a pretoken begins whatever comes before and after.
-fn boundary_before(text: &str, at: usize) -> usize {
+/// The last place at or before `at` where a text may be taken apart, if there is one near; its
+/// beginning is one.
+fn boundary_before(text: &str, at: usize) -> Option<usize> {
     let mut at = text.floor_char_boundary(at);
+    let last = at.saturating_sub(SEARCH);
     while at > 0 && !pretokens::is_boundary(text, at) {
+        if at < last {
+            return None;
+        }
         at = text.floor_char_boundary(at - 1);
     }
-    at
+    Some(at)
 }
 
-/// A stretch of text between two sure boundaries: its pretokens, and what each of them and all that
-/// follow cost.
+/// A stretch of text up to a sure boundary: its pretokens, and what each of them and all that follow
+/// cost.
 struct Tail {
     starts: Vec<usize>,
     costs: Vec<usize>,
 }
 
 impl Tail {
-    fn new(counter: &mut Counter, text: &str, range: std::ops::Range<usize>) -> Self {
+    fn new(counter: &mut Counter, text: &str, range: Range<usize>) -> Self {
         let text = &text[..range.end];
         let (mut starts, mut costs) = (Vec::new(), Vec::new());
         let mut at = range.start;

@@ -75,7 +75,7 @@ impl Measure {
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
         let limit = limit.saturating_mul(self.unit());
-        self.surely_fits(text, limit) || self.counter(text.len()).cost(text, limit).is_some()
+        self.surely_fits(text, limit) || cut::fits(&mut self.early_counter(text, limit), text, limit)
     }
 
     /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
@@ -84,14 +84,22 @@ impl Measure {
     /// Longest up to the place where it is cut: further places are tried for some characters only.
     pub fn prefix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) { text } else { cut::prefix(&mut self.counter(text.len()), text, limit) }
+        if self.surely_fits(text, limit) {
+            text
+        } else {
+            cut::prefix(&mut self.early_counter(text, limit), text, limit)
+        }
     }
 
     /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
     /// boundary, with the same reservation as [`Measure::prefix`].
     pub fn suffix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) { text } else { cut::suffix(&mut self.counter(text.len()), text, limit) }
+        if self.surely_fits(text, limit) {
+            text
+        } else {
+            cut::suffix(&mut self.early_counter(text, limit), text, limit)
+        }
     }
 
     /// Returns a counter for about `len` bytes of text.
@@ -100,6 +108,12 @@ impl Measure {
             .estimate
             .map_or(Weights::ONE, |estimate| Weights { ascii: estimate.ascii_percent, other: estimate.other_percent });
         Counter::new(self.encoding, weights, len)
+    }
+
+    /// A counter for the part of `text` that is read until the limit is met.
+    fn early_counter(self, text: &str, limit: usize) -> Counter {
+        const BYTES_PER_TOKEN: usize = 6;
+        self.counter(text.len().min((limit / self.unit()).saturating_mul(BYTES_PER_TOKEN)))
     }
 
     /// Returns what one token costs.

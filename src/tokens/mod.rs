@@ -14,6 +14,7 @@ mod models;
 mod count;
 mod cut;
 mod document;
+mod giant;
 
 mod cache;
 mod merge;

@@ -161,6 +161,36 @@ fn fits_agrees_with_count() {
     }
 }
 
+#[test]
+fn long_texts_are_cut_and_answered_as_counted() {
+    let measures = [
+        Measure::exact(Encoding::Cl100kBase),
+        Measure::exact(Encoding::O200kBase),
+        for_model("claude-sonnet-4-5").unwrap(),
+    ];
+    let random = &mut Random::new(17);
+    let rounds = if cfg!(debug_assertions) { 8 } else { 1_000 };
+    let mut texts: Vec<String> = (0..rounds)
+        .map(|_| {
+            // Some of one part after the other, some of few parts only, so that no boundary is near.
+            let parts: Vec<String> = (0..1 + random.below(6)).map(|_| random.text()).collect();
+            let few = random.below(2) == 0;
+            (0..300).map(|_| if few { parts[random.below(parts.len())].clone() } else { random.text() }).collect()
+        })
+        .collect();
+    texts.extend(["  1", "1  ", "a ", " 1\n", "aB", "\n/", "中a"].map(|part| part.repeat(5_000)));
+    texts.extend(hard_texts(8_000).into_iter().map(|(_, text)| text));
+    for text in &texts {
+        for measure in measures {
+            let tokens = measure.count(text);
+            for limit in [tokens - 1, tokens, tokens + 1, random.below(tokens), random.below(300)] {
+                assert_eq!(measure.fits(text, limit), tokens <= limit, "{measure}: {limit} of {tokens}");
+                check_cuts(measure, text, limit);
+            }
+        }
+    }
+}
+
 /// The parts of a text cost at least what the text does, so a budget may be split over them.
 #[test]
 fn lines_of_an_estimate_add_up() {
