@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::count::{Counter, Weights};
-use super::{Encoding, cut};
+use super::{Encoding, cut, parallel};
 
 /// An encoding, or a labelled estimate for a model whose tokenizer is not public.
 ///
@@ -66,10 +66,16 @@ impl Measure {
         self.estimate.map(|estimate| estimate.margin_percent)
     }
 
-    /// Returns the number of tokens in `text`.
+    /// Returns the number of tokens in `text`, counted on this thread alone.
     pub fn count(self, text: &str) -> usize {
         let cost = self.counter(text.len()).cost(text, usize::MAX).expect("nothing costs more than the most");
         cost.div_ceil(self.unit())
+    }
+
+    /// Returns what [`Measure::count`] does, on several threads where the text is long enough for
+    /// them to pay.
+    pub fn count_parallel(self, text: &str) -> usize {
+        parallel::cost(|len| self.counter(len), text).div_ceil(self.unit())
     }
 
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.

@@ -15,6 +15,7 @@ mod count;
 mod cut;
 mod document;
 mod giant;
+mod parallel;
 
 mod cache;
 mod merge;

@@ -112,7 +112,7 @@ fn count_all(
 ) -> Result<Vec<Item>, ToolError> {
     let item = |path: String, text: &str, lossy: bool| Item {
         path,
-        tokens: measure.count(text),
+        tokens: measure.count_parallel(text),
         exact: measure.is_exact(),
         margin_percent: measure.margin_percent(),
         lossy,

@@ -93,6 +93,7 @@ fn a_megabyte_of_anything_is_counted_and_cut() {
         for (name, text) in hard_texts(1 << if cfg!(debug_assertions) { 16 } else { 20 }) {
             let tokens = encoding.count(&text);
             assert!(tokens > 0 && tokens <= text.len(), "{encoding}: {name}");
+            assert_eq!(Measure::exact(encoding).count_parallel(&text), tokens, "{encoding}: {name}");
             assert!(!encoding.fits(&text, tokens - 1) && encoding.fits(&text, tokens), "{encoding}: {name}");
             check_cuts(Measure::exact(encoding), &text, 200);
         }
@@ -172,14 +173,14 @@ fn long_texts_are_cut_and_answered_as_counted() {
     let rounds = if cfg!(debug_assertions) { 8 } else { 1_000 };
     let mut texts: Vec<String> = (0..rounds)
         .map(|_| {
-            // Some of one part after the other, some of few parts only, so that no boundary is near.
+            // Half of them of few parts only, so that boundaries are rare.
             let parts: Vec<String> = (0..1 + random.below(6)).map(|_| random.text()).collect();
             let few = random.below(2) == 0;
             (0..300).map(|_| if few { parts[random.below(parts.len())].clone() } else { random.text() }).collect()
         })
         .collect();
-    texts.extend(["  1", "1  ", "a ", " 1\n", "aB", "\n/", "中a"].map(|part| part.repeat(5_000)));
-    texts.extend(hard_texts(8_000).into_iter().map(|(_, text)| text));
+    texts.extend(["  1", "1  ", "a ", " 1\n", "aB", "\n/", "中a"].map(|part| part.repeat(6_000)));
+    texts.extend(hard_texts(12_000).into_iter().map(|(_, text)| text));
     for text in &texts {
         for measure in measures {
             let tokens = measure.count(text);
