@@ -8,6 +8,7 @@
 //! time linear in its length (`merge`). Any text can be counted: nothing recurses, nothing panics.
 
 mod encoding;
+mod kinds;
 mod measure;
 mod models;
 
@@ -28,5 +29,6 @@ mod layout;
 
 pub use document::{Document, RangeError};
 pub use encoding::{Encoding, UnknownEncoding};
-pub use measure::{Budget, Measure};
+pub use kinds::TextKind;
+pub use measure::{Bounds, Budget, Counted, Measure};
 pub use models::{UnknownModel, for_model};

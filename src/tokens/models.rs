@@ -1,7 +1,7 @@
 //! Which measure a model's name stands for.
 
-use super::measure::Estimate;
-use super::{Encoding, Measure};
+use super::measure::{Estimate, Ratio};
+use super::{Encoding, Measure, TextKind};
 
 /// The reason why a text names no model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +20,10 @@ const HARMONY: Measure = Measure::exact(Encoding::O200kHarmony);
 /// The Claude models up to Opus 4.6, of which a reconstruction of the tokenizer was measured: 1.12
 /// to 1.28 tokens for one of `o200k_base` in English, code, JSON and logs, up to 1.49 in other
 /// scripts.
-const CLAUDE: Measure = estimate(Encoding::O200kBase, 130, 150, 21);
+const CLAUDE: Measure = measured(130, 150, 21, Family::Claude);
 
 /// The Claude models after Opus 4.6, measured in the same way: 1.28 to 1.65.
-const CLAUDE_NEWER: Measure = estimate(Encoding::O200kBase, 165, 165, 23);
+const CLAUDE_NEWER: Measure = measured(165, 165, 23, Family::ClaudeNewer);
 
 /// Gemini and Gemma share a vocabulary that spells each digit with a token of its own. Not measured;
 /// the margin is wide.
@@ -78,7 +78,47 @@ const MODELS: &[(&str, Measure)] = &[
 ];
 
 const fn estimate(encoding: Encoding, ascii_percent: u32, other_percent: u32, margin_percent: u32) -> Measure {
-    Measure::of_model(encoding, Estimate { ascii_percent, other_percent, margin_percent })
+    Measure::of_model(encoding, Estimate { ascii_percent, other_percent, margin_percent, family: None })
+}
+
+/// An estimate over `o200k_base` of a model for which the ratio was measured by kind of text.
+const fn measured(ascii_percent: u32, other_percent: u32, margin_percent: u32, family: Family) -> Measure {
+    let estimate = Estimate { ascii_percent, other_percent, margin_percent, family: Some(family) };
+    Measure::of_model(Encoding::O200kBase, estimate)
+}
+
+/// Models of which estimates were measured by kind of text, over `o200k_base`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Family {
+    /// The Claude models up to Opus 4.6.
+    Claude,
+    /// The Claude models after it.
+    ClaudeNewer,
+}
+
+impl Family {
+    /// Returns what was measured for a kind of text; for a kind of several bodies of text (code of
+    /// any language, any script), the least and the most of them.
+    pub(super) fn ratio(self, kind: TextKind) -> Ratio {
+        let (older, newer) = match kind {
+            TextKind::Prose => ((116, 116), (154, 154)),
+            TextKind::Markdown => ((120, 120), (159, 159)),
+            TextKind::Rust => ((128, 128), (165, 165)),
+            TextKind::Python => ((116, 116), (149, 149)),
+            TextKind::Typescript => ((124, 124), (162, 162)),
+            TextKind::Code => ((116, 128), (149, 165)),
+            TextKind::Json => ((121, 124), (140, 150)),
+            TextKind::Log => ((112, 112), (135, 135)),
+            TextKind::Chinese => ((136, 136), (152, 152)),
+            TextKind::Japanese => ((119, 119), (128, 128)),
+            TextKind::Mixed => ((119, 149), (128, 155)),
+        };
+        let (least, most) = match self {
+            Self::Claude => older,
+            Self::ClaudeNewer => newer,
+        };
+        Ratio { least, most }
+    }
 }
 
 /// Returns the measure for a model's name: exact for OpenAI's, an estimate for the others known.

@@ -53,7 +53,12 @@ impl Reach {
 
     /// Reads a file of at most `bytes_max` bytes.
     pub fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>, ToolError> {
-        let path = self.resolve(name)?;
+        self.read_at(name, Path::new(name), bytes_max)
+    }
+
+    /// Reads the file at `path`, which is called `name` where people see it.
+    pub fn read_at(&self, name: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, ToolError> {
+        let path = self.resolve(name, path)?;
         read_file(&path, bytes_max).map_err(|error| match error {
             ReadError::Io(error) => unreadable(name, &error),
             ReadError::NotAFile(_) => ToolError::invalid(format!("{name} {error}")).with_hint("name regular files"),
@@ -61,9 +66,10 @@ impl Reach {
         })
     }
 
-    /// Returns the file of this name, links resolved where they matter.
-    fn resolve(&self, name: &str) -> Result<PathBuf, ToolError> {
-        let path = self.folder.join(name);
+    /// Returns where the file or folder at `path` is, links resolved where they matter. Only within
+    /// reach does the answer tell whether anything is there.
+    pub fn resolve(&self, name: &str, path: &Path) -> Result<PathBuf, ToolError> {
+        let path = self.folder.join(path);
         let Some(within) = &self.within else { return Ok(path) };
         // A path that is outside by its letters alone is refused whether or not it exists.
         let found = path.canonicalize();
@@ -81,7 +87,8 @@ impl Reach {
     }
 }
 
-fn unreadable(name: &str, error: &std::io::Error) -> ToolError {
+/// Returns the error of a file that the system does not let be read.
+pub fn unreadable(name: &str, error: &std::io::Error) -> ToolError {
     ToolError::new(ErrorKind::NotFound, format!("cannot read {name}: {error}"))
 }
 

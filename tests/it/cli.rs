@@ -10,23 +10,28 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// An empty project below a home folder of its own.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    /// Returns an empty project.
+    pub fn new() -> Self {
         let place = Self { folder: TempDir::new().expect("a folder") };
         fs::create_dir_all(place.project().join(".claude/agents")).expect("a folder");
         place
     }
 
-    fn project(&self) -> PathBuf {
+    /// The project's folder.
+    pub fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn file(&self, path: &str, text: &str) {
-        fs::write(self.project().join(path), text).expect("a file");
+    /// Writes a file of the project.
+    pub fn file(&self, path: &str, text: &str) {
+        let path = self.project().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
     }
 
     fn agent(&self, name: &str, command: &str, more: &str) {
@@ -35,7 +40,7 @@ impl Place {
     }
 
     /// Runs `ctx` with this standard input.
-    fn ctx_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
+    pub fn ctx_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ctx"))
             .args(arguments)
             .current_dir(self.project())
@@ -51,17 +56,21 @@ impl Place {
         Ran::from(child.wait_with_output().expect("ctx ends"))
     }
 
-    fn ctx(&self, arguments: &[&str]) -> Ran {
+    /// Runs `ctx`.
+    pub fn ctx(&self, arguments: &[&str]) -> Ran {
         self.ctx_with("", arguments)
     }
 }
 
 /// What came of a command.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ran {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
 }
 
 impl From<Output> for Ran {
@@ -74,13 +83,14 @@ impl From<Output> for Ran {
 impl Ran {
     /// Asserts the exit code and returns what was printed to stdout.
     #[track_caller]
-    fn exits(&self, code: i32) -> &str {
+    pub fn exits(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
         &self.stdout
     }
 
     #[track_caller]
-    fn json(&self) -> Value {
+    /// What was printed, as JSON.
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }

@@ -6,6 +6,7 @@ mod cli;
 mod compress_kinds;
 mod compress_properties;
 mod config;
+mod count_tokens;
 mod crash;
 mod delegate;
 mod document;

@@ -187,8 +187,8 @@ fn what_a_model_can_mend_is_a_result() {
     assert_eq!(result["isError"], true);
     assert!(result.get("structuredContent").is_none(), "it would break the output schema: {result}");
     insta::assert_snapshot!(result["content"][0]["text"].as_str().expect("text"), @r#"
-    /txt (did you mean text?) is not a known field: expected one of text, paths, encoding, model
-    Hint: accepted fields: text: string, paths: array, encoding: "cl100k_base"|"o200k_base"|"o200k_harmony", model: string
+    /txt (did you mean text?) is not a known field: expected one of text, paths, encoding, model, top
+    Hint: accepted fields: text: string, paths: array, encoding: "cl100k_base"|"o200k_base"|"o200k_harmony", model: string, top: integer
     "#);
 }
 
