@@ -189,6 +189,21 @@ mod tests {
         check("gpt-oss-120b", HARMONY);
     }
 
+    /// The names and prefixes that tiktoken 0.14 lists for these encodings.
+    #[test]
+    fn openai_names_map_as_in_tiktoken() {
+        for (names, expected) in [
+            ("o1 o1-x o3 o3-x o4-mini o4-mini-x gpt-5 gpt-5-x gpt-4.5-x gpt-4.1 gpt-4.1-x gpt-4o gpt-4o-x", O200K),
+            ("chatgpt-4o-x ft:gpt-4o", O200K),
+            ("gpt-oss-x", HARMONY),
+            ("gpt-4 gpt-4-x gpt-3.5-turbo gpt-3.5-turbo-x gpt-3.5 gpt-35-turbo gpt-35-turbo-x", CL100K),
+            ("davinci-002 babbage-002 text-embedding-ada-002 text-embedding-3-small text-embedding-3-large", CL100K),
+            ("ft:gpt-4 ft:gpt-3.5-turbo ft:davinci-002 ft:babbage-002", CL100K),
+        ] {
+            names.split(' ').for_each(|name| check(name, expected));
+        }
+    }
+
     #[test]
     fn claude_names_have_two_generations() {
         for name in [
