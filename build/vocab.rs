@@ -29,6 +29,9 @@ pub fn write(out: &Path, name: &str, tokens: &[Vec<u8>]) {
     save("long_groups", groups.iter().flat_map(|group| group.to_le_bytes()).collect());
     save("long_list", list.iter().flat_map(|token| token.0.to_le_bytes()).collect());
     save("long_bytes", bytes);
+    let (pairs, tails) = joints(tokens);
+    save("pairs", pairs);
+    save("tails", tails);
     save("masks_4", masks(tokens, 4, layout::mask_of_4));
     save("masks_8", masks(tokens, 8, layout::mask_of_8));
 }
@@ -109,6 +112,50 @@ fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u
         }
     }
     (groups, list, blob)
+}
+
+/// Where tokens hold together two characters of which neither is ASCII and the second has three
+/// bytes or more: the pairs of characters; and for tokens that have no more than the end of the first
+/// character, that character's last byte and the second one.
+fn joints(tokens: &[Vec<u8>]) -> (Vec<u8>, Vec<u8>) {
+    let (mut pairs, mut tails) = (vec![0; layout::PAIRS / 8], vec![0; layout::TAILS / 8]);
+    for token in tokens {
+        for at in 1..token.len() {
+            if token[at] < 0xe0 || token[at - 1] < 0x80 {
+                continue;
+            }
+            let left = (1..=4.min(at)).map(|len| &token[at - len..at]).find(|left| left[0] >= 0xc0);
+            let right = &token[at..token.len().min(at + layout::char_len(token[at]))];
+            for right in completed(right) {
+                match left {
+                    Some(left) => set_bit(&mut pairs, layout::pair_bit(word(left), right)),
+                    None => set_bit(&mut tails, layout::tail_bit(token[at - 1], right)),
+                }
+            }
+        }
+    }
+    (pairs, tails)
+}
+
+/// All characters, as their bytes, that begin with these.
+fn completed(bytes: &[u8]) -> Vec<u32> {
+    let missing = layout::char_len(bytes[0]) - bytes.len();
+    assert!(missing <= 2, "too many characters begin as the end of a token does");
+    (0..1 << (6 * missing))
+        .map(|rest: u32| {
+            let rest = (0..missing).map(|at| 0x80 | (rest >> (6 * at) & 0x3f) as u8);
+            word(&bytes.iter().copied().chain(rest).collect::<Vec<u8>>())
+        })
+        .collect()
+}
+
+/// At most four bytes, little end first.
+fn word(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
+
+fn set_bit(table: &mut [u8], bit: usize) {
+    table[bit / 8] |= 1 << (bit % 8);
 }
 
 /// Which lengths of tokens there are, by their first bytes.

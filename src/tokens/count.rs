@@ -10,6 +10,9 @@ use super::{Encoding, pretokens};
 /// The most pretokens that are looked up at once.
 const BATCH: usize = 256;
 
+/// The fewest bytes of a pretoken that is divided where it can be.
+const PART_MIN: usize = 7;
+
 /// What tokens cost, by the pretoken they are in.
 ///
 /// Exact counts have weight one. An estimate weighs in hundredths of a token; because the weight
@@ -166,12 +169,15 @@ impl Counter {
         let text = text.as_bytes();
         let mut ends = [0; BATCH];
         let (mut at, mut total) = (0, 0);
+        // Where the pretoken ends that is being divided.
+        let mut whole = 0;
         // The first batches are small, so that little is done when little fits.
         let mut most = WINDOW;
         while at < text.len() {
             let (mut count, mut end) = (0, at);
             while count + WINDOW <= most && end < text.len() {
-                if let Some(window) = text[end..].first_chunk()
+                if end >= whole
+                    && let Some(window) = text[end..].first_chunk()
                     && window[0] < 0x80
                 {
                     // The first pretoken begins here; each further start is an end, too.
@@ -187,7 +193,10 @@ impl Counter {
                         continue;
                     }
                 }
-                end = split(text, end);
+                if end >= whole {
+                    whole = split(text, end);
+                }
+                end = if whole - end < PART_MIN { whole } else { self.vocab.part_end(text, end, whole) };
                 ends[count] = end;
                 count += 1;
             }

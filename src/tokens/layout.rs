@@ -97,6 +97,42 @@ pub fn mask_bit(len: usize) -> u16 {
 /// The bit of a length mask for long tokens.
 pub const LONG: u16 = 1 << (HEAD - 4);
 
+/// Bits of the table of pairs of characters.
+pub const PAIRS: usize = 1 << 19;
+
+/// Bits of the table of characters after a byte.
+pub const TAILS: usize = 1 << 15;
+
+/// Returns the number of bytes of the character that begins with this byte, as UTF-8 has it.
+#[inline]
+pub fn char_len(first: u8) -> usize {
+    match first {
+        0..0xc0 => 1,
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        _ => 4,
+    }
+}
+
+/// Returns the bit of the table of pairs for two characters, each as its bytes, little end first.
+#[inline]
+pub fn pair_bit(left: u32, right: u32) -> usize {
+    let pair = u64::from(left) | u64::from(right) << 32;
+    ((pair ^ pair >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 45) as usize % PAIRS
+}
+
+/// Returns the bit of the table of tails for the last byte of a character and the next character.
+#[inline]
+pub fn tail_bit(left: u8, right: u32) -> usize {
+    ((u64::from(left) | u64::from(right) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize % TAILS
+}
+
+/// Returns whether the bit is set in a table of bits.
+#[inline]
+pub fn has_bit(table: &[u8], bit: usize) -> bool {
+    table[bit / 8] >> (bit % 8) & 1 == 1
+}
+
 /// A token that lies outside the slots.
 #[derive(Clone, Copy)]
 pub struct Long(pub u64);

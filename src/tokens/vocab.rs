@@ -3,7 +3,7 @@
 //! Nothing is parsed or allocated before the first count; pages of the tables are read when they
 //! are first touched.
 
-use super::layout::{self, Group, HEAD, KEY_BITS, LONG, Long, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use super::layout::{self, Group, HEAD, KEY_BITS, LONG, Long, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, TOKEN_MAX};
 
 /// The tokens of one encoding.
 pub(super) struct Vocab {
@@ -15,6 +15,8 @@ pub(super) struct Vocab {
     long_bytes: &'static [u8],
     masks_4: &'static [[u8; 2]],
     masks_8: &'static [[u8; 2]],
+    pairs: &'static [u8; PAIRS / 8],
+    tails: &'static [u8; TAILS / 8],
 }
 
 /// Aligns a table to cache lines, so that no slot straddles two.
@@ -39,6 +41,8 @@ macro_rules! vocab {
             long_bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".long_bytes")),
             masks_4: table!(concat!($name, ".masks_4")),
             masks_8: table!(concat!($name, ".masks_8")),
+            pairs: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".pairs")),
+            tails: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".tails")),
         }
     };
 }
@@ -59,6 +63,15 @@ pub(super) fn load(text: &[u8], at: usize) -> u128 {
     let mut bytes = [0; 16];
     bytes[..rest.len()].copy_from_slice(rest);
     u128::from_le_bytes(bytes)
+}
+
+/// Returns four bytes of `text` from `at`, little end first, with zeros where the text has ended.
+#[inline]
+fn word(text: &[u8], at: usize) -> u32 {
+    if let Some(bytes) = text[at..].first_chunk::<4>() {
+        return u32::from_le_bytes(*bytes);
+    }
+    text[at..].iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
 impl Vocab {
@@ -159,6 +172,31 @@ impl Vocab {
             }
         }
         (1..=room.min(3)).rev().find_map(|len| self.find_short(bytes, len)).expect("every byte is a token")
+    }
+
+    /// Returns the first place within the pretoken `text[at..end]` where no token can hold its two
+    /// sides together, so that both count for themselves; the end, where there is none.
+    ///
+    /// Only places are seen between two characters that are not ASCII, the second of three bytes or
+    /// more. There it matters: Chinese is written without spaces, and few pairs are in tokens.
+    #[inline]
+    pub(super) fn part_end(&self, text: &[u8], at: usize, end: usize) -> usize {
+        let mut left = 0;
+        let mut at = at;
+        while at < end {
+            let len = layout::char_len(text[at]);
+            let right = word(text, at) & (u32::MAX >> (32 - 8 * len));
+            if len >= 3
+                && left > 0x7f
+                && !layout::has_bit(self.pairs, layout::pair_bit(left, right))
+                && !layout::has_bit(self.tails, layout::tail_bit(text[at - 1], right))
+            {
+                return at;
+            }
+            left = right;
+            at += len;
+        }
+        end
     }
 
     /// Returns what is known of a token beside its bytes.

@@ -214,7 +214,7 @@ fn portable_classes(window: &[u8; WINDOW]) -> Classes {
             from & !behind & ascii
         };
         let is = |byte: u8| between(low, byte, byte);
-        let letter = between(low | ONES * 0x20, b'a', b'z');
+        let letter = between(low | (ONES * 0x20), b'a', b'z');
         let space = is(b' ');
         classes.letter |= mask(letter);
         classes.upper |= mask(letter & !(low << 2));
