@@ -32,8 +32,8 @@ pub fn write(out: &Path, name: &str, tokens: &[Vec<u8>]) {
     let (pairs, tails) = joints(tokens);
     save("pairs", pairs);
     save("tails", tails);
-    save("masks_4", masks(tokens, 4, layout::mask_of_4));
-    save("masks_8", masks(tokens, 8, layout::mask_of_8));
+    save("masks", masks(tokens));
+    save("filter", filter(&short));
 }
 
 /// What the token is merged from, and its length.
@@ -66,9 +66,7 @@ fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
     let mut pilots = vec![0_u16; tokens.len() / 4];
     let mut buckets: Vec<Vec<(u64, u128)>> = vec![Vec::new(); pilots.len()];
     for (token, rank) in tokens {
-        let mut bytes = [0; 16];
-        bytes[..token.len()].copy_from_slice(token);
-        let key = layout::key(u128::from_le_bytes(bytes), token.len());
+        let key = key(token);
         let hash = layout::hash_key(key);
         buckets[layout::bucket(hash, pilots.len())].push((hash, key | u128::from(*rank) << KEY_BITS));
     }
@@ -158,13 +156,28 @@ fn set_bit(table: &mut [u8], bit: usize) {
     table[bit / 8] |= 1 << (bit % 8);
 }
 
-/// Which lengths of tokens there are, by their first bytes.
-fn masks(tokens: &[Vec<u8>], first: usize, entry: fn(u128) -> usize) -> Vec<u8> {
+/// Which lengths of tokens there are, by their first four bytes.
+fn masks(tokens: &[Vec<u8>]) -> Vec<u8> {
     let mut masks = vec![0_u16; MASKS];
-    for token in tokens.iter().filter(|token| token.len() >= first) {
-        let mut bytes = [0; 16];
-        bytes[..first].copy_from_slice(&token[..first]);
-        masks[entry(u128::from_le_bytes(bytes))] |= layout::mask_bit(token.len());
+    for token in tokens.iter().filter(|token| token.len() >= 4) {
+        masks[layout::mask_of_4(word(&token[..4]).into())] |= layout::mask_bit(token.len());
     }
     masks.iter().flat_map(|mask| mask.to_le_bytes()).collect()
+}
+
+/// What passes for a short token at first sight.
+fn filter(tokens: &[(&Vec<u8>, Rank)]) -> Vec<u8> {
+    let mut words = vec![0_u64; tokens.len().next_power_of_two() / 8];
+    for (token, _) in tokens {
+        let (word, bits) = layout::filter_bits(layout::hash_key(key(token)), words.len());
+        words[word] |= bits;
+    }
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// The key of a short token.
+fn key(token: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    bytes[..token.len()].copy_from_slice(token);
+    layout::key(u128::from_le_bytes(bytes), token.len())
 }

@@ -141,7 +141,7 @@ impl Counter {
         let mut at = start;
         let tokens = self.merge.run(self.vocab, text, start, end);
         let ends = tokens.iter().map(|token| {
-            at += self.vocab.len(token.rank());
+            at += token.len();
             at
         });
         (ends.collect(), weight)

@@ -80,10 +80,14 @@ pub fn mask_of_4(bytes: u128) -> usize {
     ((bytes as u32).wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
-/// Returns the entry of the length masks for a text that begins with these eight bytes.
+/// Returns the word, of `words`, and the bits in it that are set in the filter for a key with this
+/// hash.
+///
+/// The filter is Bloom's, with all bits of a key in one word so that one memory access answers.
 #[inline]
-pub fn mask_of_8(bytes: u128) -> usize {
-    ((bytes as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
+pub fn filter_bits(hash: u64, words: usize) -> (usize, u64) {
+    let word = ((hash >> 32) * words as u64) >> 32;
+    (word as usize, 1 << (hash & 63) | 1 << (hash >> 6 & 63) | 1 << (hash >> 12 & 63))
 }
 
 /// Returns the bit of a length mask for tokens of `len` bytes, which is at least four.
@@ -98,7 +102,7 @@ pub fn mask_bit(len: usize) -> u16 {
 pub const LONG: u16 = 1 << (HEAD - 4);
 
 /// Bits of the table of pairs of characters.
-pub const PAIRS: usize = 1 << 19;
+pub const PAIRS: usize = 1 << 18;
 
 /// Bits of the table of characters after a byte.
 pub const TAILS: usize = 1 << 15;
@@ -118,7 +122,7 @@ pub fn char_len(first: u8) -> usize {
 #[inline]
 pub fn pair_bit(left: u32, right: u32) -> usize {
     let pair = u64::from(left) | u64::from(right) << 32;
-    ((pair ^ pair >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 45) as usize % PAIRS
+    ((pair ^ pair >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 46) as usize % PAIRS
 }
 
 /// Returns the bit of the table of tails for the last byte of a character and the next character.

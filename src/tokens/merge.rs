@@ -7,7 +7,7 @@
 //! `bpe` crate; what is found is exactly what merging pairs by rank would give.
 
 use super::layout::Rank;
-use super::vocab::Vocab;
+use super::vocab::{Candidates, Vocab};
 
 /// The most pairs of tokens that are remembered, at eight bytes each.
 const PAIRS_MAX: usize = 1 << 13;
@@ -31,14 +31,23 @@ pub(super) struct Merge {
 #[derive(Clone, Copy)]
 pub(super) struct Token {
     rank: Rank,
+    len: u32,
     /// Whether no longer token begins at the same place.
     is_longest: bool,
 }
 
 impl Token {
-    /// Returns the token's rank.
-    pub(super) fn rank(self) -> Rank {
-        self.rank
+    /// The longest of the candidates, which are all or those that are left.
+    #[inline]
+    fn longest(vocab: &Vocab, text: &[u8], candidates: &mut Candidates, is_longest: bool) -> Self {
+        let (rank, len) = vocab.longest(text, candidates);
+        Self { rank, len: len as u32, is_longest }
+    }
+
+    /// Returns the number of bytes.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len as usize
     }
 }
 
@@ -61,14 +70,14 @@ impl Merge {
         self.open.clear();
         self.open.resize((end - start) / 64 + 1, u64::MAX);
         let mut at = start;
-        let mut token = Token { rank: vocab.longest(text, at, end), is_longest: true };
+        let mut candidates = vocab.candidates(text, at, end);
+        let mut token = Token::longest(vocab, text, &mut candidates, true);
         loop {
             #[cfg(test)]
             {
                 self.tried += 1;
             }
-            let len = vocab.len(token.rank);
-            let stop = at + len;
+            let stop = at + token.len();
             let fits = self.is_open(stop - start)
                 && match self.tokens.last() {
                     Some(&last) => self.stays_apart(vocab, text, at, last, token.rank),
@@ -80,13 +89,22 @@ impl Merge {
                 if at == end {
                     return &self.tokens;
                 }
-                token = Token { rank: vocab.longest(text, at, end), is_longest: true };
-            } else if len > 1 {
-                token = Token { rank: vocab.longest(text, at, stop - 1), is_longest: false };
+                candidates = vocab.candidates(text, at, end);
+                token = Token::longest(vocab, text, &mut candidates, true);
+            } else if token.len() > 1 {
+                token = Token::longest(vocab, text, &mut candidates, false);
             } else {
-                self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
-                token = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
-                at -= vocab.len(token.rank);
+                // The token that was taken back was tried already: a shorter one is next.
+                loop {
+                    self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
+                    token = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
+                    at -= token.len();
+                    if token.len() > 1 {
+                        break;
+                    }
+                }
+                candidates = vocab.candidates(text, at, at + token.len() - 1);
+                token = Token::longest(vocab, text, &mut candidates, false);
             }
         }
     }

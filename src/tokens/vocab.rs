@@ -3,6 +3,8 @@
 //! Nothing is parsed or allocated before the first count; pages of the tables are read when they
 //! are first touched.
 
+use std::ops::Range;
+
 use super::layout::{self, Group, HEAD, KEY_BITS, LONG, Long, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, TOKEN_MAX};
 
 /// The tokens of one encoding.
@@ -13,8 +15,8 @@ pub(super) struct Vocab {
     long_groups: &'static [[u8; 4]],
     long_list: &'static [[u8; 8]],
     long_bytes: &'static [u8],
-    masks_4: &'static [[u8; 2]],
-    masks_8: &'static [[u8; 2]],
+    masks: &'static [[u8; 2]],
+    filter: &'static [[u8; 8]],
     pairs: &'static [u8; PAIRS / 8],
     tails: &'static [u8; TAILS / 8],
 }
@@ -39,8 +41,8 @@ macro_rules! vocab {
             long_groups: table!(concat!($name, ".long_groups")),
             long_list: table!(concat!($name, ".long_list")),
             long_bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".long_bytes")),
-            masks_4: table!(concat!($name, ".masks_4")),
-            masks_8: table!(concat!($name, ".masks_8")),
+            masks: table!(concat!($name, ".masks")),
+            filter: table!(concat!($name, ".filter")),
             pairs: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".pairs")),
             tails: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".tails")),
         }
@@ -65,6 +67,18 @@ pub(super) fn load(text: &[u8], at: usize) -> u128 {
     u128::from_le_bytes(bytes)
 }
 
+/// What tokens a text may begin with.
+pub(super) struct Candidates {
+    at: usize,
+    end: usize,
+    /// The first bytes of the text.
+    bytes: u128,
+    /// A bit for each length of a short token.
+    lengths: u32,
+    /// Places in the list of long tokens.
+    long: Range<usize>,
+}
+
 /// Returns four bytes of `text` from `at`, little end first, with zeros where the text has ended.
 #[inline]
 fn word(text: &[u8], at: usize) -> u32 {
@@ -79,10 +93,13 @@ impl Vocab {
     #[inline]
     pub(super) fn find(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
         let bytes = load(text, at);
-        if len >= 4 && self.mask(bytes, len) & layout::mask_bit(len) == 0 {
-            return None;
+        if len <= SHORT_MAX {
+            self.find_short(bytes, len)
+        } else if self.mask(bytes) & LONG != 0 {
+            self.find_long(bytes, &text[at..at + len])
+        } else {
+            None
         }
-        if len <= SHORT_MAX { self.find_short(bytes, len) } else { self.find_long(bytes, &text[at..at + len]) }
     }
 
     /// Returns the short token that has this key, of which this is the hash.
@@ -93,11 +110,13 @@ impl Vocab {
         ((slot ^ key) << (128 - KEY_BITS) == 0).then_some((slot >> KEY_BITS) as Rank)
     }
 
-    /// Returns the token whose bytes are the lowest `len` of `bytes`.
+    /// Returns the token whose bytes are the lowest `len` of `bytes`; quick where there is none.
     #[inline]
     fn find_short(&self, bytes: u128, len: usize) -> Option<Rank> {
         let key = layout::key(bytes, len);
-        self.find_key(key, layout::hash_key(key))
+        let hash = layout::hash_key(key);
+        let (word, bits) = layout::filter_bits(hash, self.filter.len());
+        if u64::from_le_bytes(self.filter[word]) & bits == bits { self.find_key(key, hash) } else { None }
     }
 
     /// Returns the token that is `token`, which is long and begins with `bytes`.
@@ -106,72 +125,73 @@ impl Vocab {
         if token.len() > TOKEN_MAX {
             return None;
         }
-        self.group(bytes)
-            .find(|long| long.len() == token.len() && self.long_bytes[long.offset()..].starts_with(token))
-            .map(Long::rank)
-    }
-
-    /// Returns the longest of the long tokens that `text`, which has `bytes` first, begins with.
-    #[cold]
-    fn longest_long(&self, bytes: u128, text: &[u8]) -> Option<Rank> {
-        self.group(bytes).find(|long| text.starts_with(&self.long_bytes[long.offset()..][..long.len()])).map(Long::rank)
+        self.group(bytes).map(|index| self.long(index)).find(|long| self.bytes_of(*long) == token).map(Long::rank)
     }
 
     /// The long tokens with the same first bytes, longest first.
-    fn group(&self, bytes: u128) -> impl Iterator<Item = Long> {
+    #[cold]
+    fn group(&self, bytes: u128) -> Range<usize> {
         let head = bytes & ((1 << (8 * HEAD)) - 1);
         let mut at = layout::hash_key(head) as usize % self.long_groups.len();
-        let range = loop {
+        loop {
             let group = u32::from_le_bytes(self.long_groups[at]);
             if group == 0 {
-                break 0..0;
+                return 0..0;
             }
             let range = Group(group).range();
-            let first = Long(u64::from_le_bytes(self.long_list[range.start]));
-            if load(self.long_bytes, first.offset()) & ((1 << (8 * HEAD)) - 1) == head {
-                break range;
+            if load(self.long_bytes, self.long(range.start).offset()) & ((1 << (8 * HEAD)) - 1) == head {
+                return range;
             }
             at = (at + 1) % self.long_groups.len();
-        };
-        self.long_list[range].iter().map(|long| Long(u64::from_le_bytes(*long)))
-    }
-
-    /// The lengths from four on that tokens may have which `bytes` begin with; no more than `room`
-    /// bytes are of interest.
-    #[inline]
-    fn mask(&self, bytes: u128, room: usize) -> u16 {
-        let mask = u16::from_le_bytes(self.masks_4[layout::mask_of_4(bytes)]);
-        const SHORTER: u16 = (1 << (8 - 4)) - 1;
-        if room < 8 || mask <= SHORTER {
-            return mask;
         }
-        mask & (u16::from_le_bytes(self.masks_8[layout::mask_of_8(bytes)]) | SHORTER)
     }
 
-    /// Returns the longest token that `text[at..end]`, which is not empty, begins with.
+    fn long(&self, index: usize) -> Long {
+        Long(u64::from_le_bytes(self.long_list[index]))
+    }
+
+    /// The bytes of a long token.
+    fn bytes_of(&self, long: Long) -> &'static [u8] {
+        &self.long_bytes[long.offset()..][..long.len()]
+    }
+
+    /// The lengths from four on that tokens may have which begin with the first four of `bytes`.
     #[inline]
-    pub(super) fn longest(&self, text: &[u8], at: usize, end: usize) -> Rank {
+    fn mask(&self, bytes: u128) -> u16 {
+        u16::from_le_bytes(self.masks[layout::mask_of_4(bytes)])
+    }
+
+    /// Returns what tokens `text[at..end]` may begin with.
+    #[inline]
+    pub(super) fn candidates(&self, text: &[u8], at: usize, end: usize) -> Candidates {
         let bytes = load(text, at);
         let room = end - at;
-        if room >= 4 {
-            let mut mask = self.mask(bytes, room);
-            if room <= SHORT_MAX {
-                mask &= layout::mask_bit(room) * 2 - 1;
-            } else if mask & LONG != 0
-                && let Some(token) = self.longest_long(bytes, &text[at..end])
-            {
-                return token;
-            }
-            mask &= LONG - 1;
-            while mask != 0 {
-                let bit = mask.ilog2();
-                if let Some(token) = self.find_short(bytes, bit as usize + 4) {
-                    return token;
-                }
-                mask ^= 1 << bit;
+        let mask = if room >= 4 { self.mask(bytes) } else { 0 };
+        let long = if mask & LONG != 0 && room > SHORT_MAX { self.group(bytes) } else { 0..0 };
+        let lengths = (u32::from(mask & (LONG - 1)) << 4 | 0b1110) & ((2 << room.min(SHORT_MAX)) - 1);
+        Candidates { at, end, bytes, lengths, long }
+    }
+
+    /// Returns the longest of the candidates that is a token, with its length, and leaves the shorter ones.
+    ///
+    /// # Panics
+    ///
+    /// When there is none left, which does not happen before the token of one byte was returned.
+    #[inline]
+    pub(super) fn longest(&self, text: &[u8], candidates: &mut Candidates) -> (Rank, usize) {
+        for index in &mut candidates.long {
+            let long = self.long(index);
+            if text[candidates.at..candidates.end].starts_with(self.bytes_of(long)) {
+                return (long.rank(), long.len());
             }
         }
-        (1..=room.min(3)).rev().find_map(|len| self.find_short(bytes, len)).expect("every byte is a token")
+        loop {
+            let len = candidates.lengths.ilog2();
+            candidates.lengths ^= 1 << len;
+            if let Some(token) = self.find_short(candidates.bytes, len as usize) {
+                return (token, len as usize);
+            }
+        }
     }
 
     /// Returns the first place within the pretoken `text[at..end]` where no token can hold its two
@@ -201,15 +221,9 @@ impl Vocab {
 
     /// Returns what is known of a token beside its bytes.
     #[inline]
-    pub(super) fn record(&self, token: Rank) -> Record {
+    fn record(&self, token: Rank) -> Record {
         let word = self.records[token as usize * RECORD..].first_chunk().expect("a token has a record");
         Record(u64::from_le_bytes(*word))
-    }
-
-    /// Returns the number of bytes of a token.
-    #[inline]
-    pub(super) fn len(&self, token: Rank) -> usize {
-        self.record(token).len()
     }
 
     /// Returns whether `left` and `right`, which meet in `text` at `split`, stay two tokens.
