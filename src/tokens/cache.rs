@@ -10,7 +10,7 @@ use super::vocab::load;
 pub(super) const KEPT_MAX: usize = 30;
 
 /// The most entries for short pretokens, of 16 bytes each.
-const SHORT_ENTRIES_MAX: usize = 1 << 12;
+const SHORT_ENTRIES_MAX: usize = 1 << 14;
 
 /// The most entries for longer pretokens, of 32 bytes each.
 const LONG_ENTRIES_MAX: usize = 1 << 12;

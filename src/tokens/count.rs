@@ -91,10 +91,10 @@ impl Counter {
             Encoding::Cl100kBase => pretokens::cl100k(text, at),
             Encoding::O200kBase | Encoding::O200kHarmony => pretokens::o200k(text, at),
         };
-        Pretoken { end, cost: self.tokens(text, at, end) * self.weights.of(&text[at..end]) }
+        Pretoken { end, cost: self.cost_of_batch(text, at, &[end]) }
     }
 
-    /// The number of tokens of the pretoken `text[start..end]`.
+    /// The number of tokens of the pretoken `text[start..end]`, which, if it is short, is none itself.
     #[inline]
     fn tokens(&mut self, text: &[u8], start: usize, end: usize) -> usize {
         let len = end - start;
@@ -106,10 +106,7 @@ impl Counter {
         if let Some(tokens) = self.cache.short(key, hash) {
             return tokens;
         }
-        let tokens = match self.vocab.find_key(key, hash) {
-            Some(_) => 1,
-            None => self.merge.run(self.vocab, text, start, end).len(),
-        };
+        let tokens = self.merge.run(self.vocab, text, start, end).len();
         self.cache.put_short(key, hash, tokens);
         tokens
     }
