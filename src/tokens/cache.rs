@@ -19,6 +19,7 @@ const LONG_ENTRIES_MAX: usize = 1 << 12;
 const COUNT_SHIFT: u32 = 120;
 
 /// See the module.
+#[derive(Default)]
 pub(super) struct Cache {
     /// Keys as in the vocabulary, and above them the number of tokens.
     short: Vec<u128>,
@@ -33,10 +34,16 @@ pub(super) struct Place {
 }
 
 impl Cache {
-    /// Returns a cache for texts of about `len` bytes.
-    pub(super) fn new(len: usize) -> Self {
+    /// Makes the cache large enough for texts of about `len` bytes; forgets all when it grows.
+    pub(super) fn suit(&mut self, len: usize) {
         let entries = |per: usize, max: usize| (len / per).max(1).next_power_of_two().min(max);
-        Self { short: vec![0; entries(16, SHORT_ENTRIES_MAX)], long: vec![[0; 2]; entries(64, LONG_ENTRIES_MAX)] }
+        let (short, long) = (entries(16, SHORT_ENTRIES_MAX), entries(64, LONG_ENTRIES_MAX));
+        if self.short.len() < short {
+            self.short = vec![0; short];
+        }
+        if self.long.len() < long {
+            self.long = vec![[0; 2]; long];
+        }
     }
 
     /// Returns the number of tokens of the short pretoken with this key and hash, if it is known.

@@ -1,5 +1,7 @@
 //! Counting: pretokens, one probe each, and a merge for those that are not tokens themselves.
 
+use std::sync::Mutex;
+
 use super::cache::Cache;
 use super::layout::{self, SHORT_MAX};
 use super::merge::Merge;
@@ -41,9 +43,22 @@ pub(super) struct Counter {
     encoding: Encoding,
     vocab: &'static Vocab,
     weights: Weights,
+    work: Work,
+}
+
+/// The working memory of a counter. What it remembers is true of every text in its encoding.
+#[derive(Default)]
+struct Work {
     merge: Merge,
     cache: Cache,
 }
+
+/// Working memory that no counter uses at the moment, by encoding, so that what was learnt from one
+/// text serves the next. As many counters at once as [`IDLE_MAX`] find some.
+static IDLE: [Mutex<Vec<Work>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
+
+/// The most working memories that are kept for an encoding.
+const IDLE_MAX: usize = 4;
 
 /// One pretoken: where it ends, and what it costs.
 pub(super) struct Pretoken {
@@ -58,7 +73,16 @@ impl Counter {
             Encoding::Cl100kBase => &vocab::CL100K,
             Encoding::O200kBase | Encoding::O200kHarmony => &vocab::O200K,
         };
-        Self { encoding, vocab, weights, merge: Merge::new(len), cache: Cache::new(len) }
+        // Another thread at the lock is no reason to wait: new memory will do.
+        let idle = Self::idle(encoding).try_lock().ok().and_then(|mut idle| idle.pop());
+        let mut work = idle.unwrap_or_default();
+        work.merge.suit(len);
+        work.cache.suit(len);
+        Self { encoding, vocab, weights, work }
+    }
+
+    fn idle(encoding: Encoding) -> &'static Mutex<Vec<Work>> {
+        &IDLE[usize::from(encoding == Encoding::Cl100kBase)]
     }
 
     /// Returns the least that a token costs.
@@ -73,7 +97,7 @@ impl Counter {
 
     /// Returns where the longest token ends that begins at `at` and ends by `end`.
     pub(super) fn longest(&self, text: &str, at: usize, end: usize) -> usize {
-        at + self.vocab.len(self.vocab.longest(text.as_bytes(), at, end))
+        at + self.vocab.longest(text.as_bytes(), &mut self.vocab.candidates(text.as_bytes(), at, end)).1
     }
 
     /// Returns the end of the pretoken that begins at `at`, which is before the end.
@@ -103,27 +127,27 @@ impl Counter {
         }
         let key = layout::key(vocab::load(text, start), len);
         let hash = layout::hash_key(key);
-        if let Some(tokens) = self.cache.short(key, hash) {
+        if let Some(tokens) = self.work.cache.short(key, hash) {
             return tokens;
         }
-        let tokens = self.merge.run(self.vocab, text, start, end).len();
-        self.cache.put_short(key, hash, tokens);
+        let tokens = self.work.merge.run(self.vocab, text, start, end).len();
+        self.work.cache.put_short(key, hash, tokens);
         tokens
     }
 
     fn tokens_of_long(&mut self, text: &[u8], start: usize, end: usize) -> usize {
-        let place = self.cache.place(text, start, end - start);
+        let place = self.work.cache.place(text, start, end - start);
         if let Some(place) = &place
-            && let Some(tokens) = self.cache.long(place)
+            && let Some(tokens) = self.work.cache.long(place)
         {
             return tokens;
         }
         let tokens = match self.vocab.find(text, start, end - start) {
             Some(_) => 1,
-            None => self.merge.run(self.vocab, text, start, end).len(),
+            None => self.work.merge.run(self.vocab, text, start, end).len(),
         };
         if let Some(place) = &place {
-            self.cache.put_long(place, tokens);
+            self.work.cache.put_long(place, tokens);
         }
         tokens
     }
@@ -136,7 +160,7 @@ impl Counter {
             return (vec![end], weight);
         }
         let mut at = start;
-        let tokens = self.merge.run(self.vocab, text, start, end);
+        let tokens = self.work.merge.run(self.vocab, text, start, end);
         let ends = tokens.iter().map(|token| {
             at += token.len();
             at
@@ -239,5 +263,15 @@ impl Counter {
             }
         }
         cost
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Ok(mut idle) = Self::idle(self.encoding).try_lock()
+            && idle.len() < IDLE_MAX
+        {
+            idle.push(std::mem::take(&mut self.work));
+        }
     }
 }

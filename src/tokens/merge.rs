@@ -16,6 +16,7 @@ const PAIRS_MAX: usize = 1 << 13;
 const BYTES_PER_PAIR: usize = 64;
 
 /// The working memory of a merge, reused from one pretoken to the next.
+#[derive(Default)]
 pub(super) struct Merge {
     tokens: Vec<Token>,
     /// Pairs of tokens that were asked about, each in a place of its own, and the answer as lowest bit.
@@ -52,15 +53,11 @@ impl Token {
 }
 
 impl Merge {
-    /// Returns the working memory for texts of about `len` bytes.
-    pub(super) fn new(len: usize) -> Self {
+    /// Makes the working memory large enough for texts of about `len` bytes.
+    pub(super) fn suit(&mut self, len: usize) {
         let pairs = (len / BYTES_PER_PAIR).checked_ilog2().map_or(1, |log| 1 << log).clamp(64, PAIRS_MAX);
-        Self {
-            tokens: Vec::new(),
-            pairs: vec![0; pairs],
-            open: Vec::new(),
-            #[cfg(test)]
-            tried: 0,
+        if self.pairs.len() < pairs {
+            self.pairs = vec![0; pairs];
         }
     }
 
@@ -138,7 +135,8 @@ mod tests {
     fn check(name: &str, text: &str) {
         for vocab in [&CL100K, &O200K] {
             let tried = |text: &str| {
-                let mut merge = Merge::new(text.len());
+                let mut merge = Merge::default();
+                merge.suit(text.len());
                 merge.run(vocab, text.as_bytes(), 0, text.len());
                 merge.tried
             };
