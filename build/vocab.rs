@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::layout::{self, Group, HEAD, KEY_BITS, Long, MASKS, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use crate::layout::{self, Group, HEAD, KEY_BITS, Long, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
 
 type Ranks<'a> = HashMap<&'a [u8], Rank>;
 
@@ -95,7 +95,7 @@ fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
 fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u8>) {
     tokens.sort_by_key(|(token, _)| (&token[..HEAD], std::cmp::Reverse(token.len())));
     let (mut list, mut blob) = (Vec::new(), Vec::new());
-    let mut groups = vec![0; (tokens.len() * 2).next_power_of_two()];
+    let mut groups = vec![0; (tokens.len() * 3 / 2).next_power_of_two()];
     for group in tokens.chunk_by(|(a, _), (b, _)| a[..HEAD] == b[..HEAD]) {
         let mut head = [0; 16];
         head[..HEAD].copy_from_slice(&group[0].0[..HEAD]);
@@ -158,9 +158,15 @@ fn set_bit(table: &mut [u8], bit: usize) {
 
 /// Which lengths of tokens there are, by their first four bytes.
 fn masks(tokens: &[Vec<u8>]) -> Vec<u8> {
-    let mut masks = vec![0_u16; MASKS];
+    let mut lengths: HashMap<&[u8], u16> = HashMap::new();
     for token in tokens.iter().filter(|token| token.len() >= 4) {
-        masks[layout::mask_of_4(word(&token[..4]).into())] |= layout::mask_bit(token.len());
+        *lengths.entry(&token[..4]).or_default() |= layout::mask_bit(token.len());
+    }
+    let mut masks = vec![0_u16; (lengths.len() * 2).next_power_of_two()];
+    for (head, lengths) in lengths {
+        let (entry, tag) = layout::mask_of_4(word(head), masks.len());
+        let mask = &mut masks[entry];
+        *mask = if *mask == 0 { lengths | tag } else { (*mask | lengths) & !layout::TAG };
     }
     masks.iter().flat_map(|mask| mask.to_le_bytes()).collect()
 }

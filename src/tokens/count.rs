@@ -125,6 +125,11 @@ impl Counter {
         if len > SHORT_MAX {
             return self.tokens_of_long(text, start, end);
         }
+        if len == 3 {
+            // One merge at most: of all three bytes there is no token.
+            let pair = |at| self.vocab.find(text, at, 2).is_some();
+            return if pair(start) || pair(start + 1) { 2 } else { 3 };
+        }
         let key = layout::key(vocab::load(text, start), len);
         let hash = layout::hash_key(key);
         if let Some(tokens) = self.work.cache.short(key, hash) {

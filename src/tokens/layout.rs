@@ -22,9 +22,6 @@ pub const KEY_BITS: u32 = 108;
 /// The rank that no token has.
 pub const NO_TOKEN: u32 = (1 << 18) - 1;
 
-/// Entries of each table of length masks.
-pub const MASKS: usize = 1 << 16;
-
 /// A token's rank, at most 18 bits.
 pub type Rank = u32;
 
@@ -74,10 +71,20 @@ pub fn slot(hash: u64, pilot: u16, slots: usize) -> usize {
     ((u64::from(mixed) * slots as u64) >> 32) as usize
 }
 
-/// Returns the entry of the length masks for a text that begins with these four bytes.
+/// Returns the entry, of `entries`, of the length masks for a text that begins with these four bytes,
+/// and the tag of the text: never zero, five bits at the place where a mask has none.
 #[inline]
-pub fn mask_of_4(bytes: u128) -> usize {
-    ((bytes as u32).wrapping_mul(0x9e37_79b1) >> 16) as usize
+pub fn mask_of_4(bytes: u32, entries: usize) -> (usize, u16) {
+    let hash = bytes.wrapping_mul(0x9e37_79b1);
+    let entry = (u64::from(hash) * entries as u64) >> 32;
+    (entry as usize, ((hash >> 5 & 31) as u16).max(1) << TAG_SHIFT)
+}
+
+/// Returns the lengths that a mask has for a text with this tag. A mask that several texts share has no tag.
+#[inline]
+pub fn lengths(mask: u16, tag: u16) -> u16 {
+    let own = mask & TAG;
+    if own == 0 || own == tag { mask & !TAG } else { 0 }
 }
 
 /// Returns the word, of `words`, and the bits in it that are set in the filter for a key with this
@@ -100,6 +107,12 @@ pub fn mask_bit(len: usize) -> u16 {
 
 /// The bit of a length mask for long tokens.
 pub const LONG: u16 = 1 << (HEAD - 4);
+
+/// The bits of a length mask that hold a tag.
+pub const TAG: u16 = u16::MAX << TAG_SHIFT;
+
+/// The place of the tag in a length mask, above the lengths.
+const TAG_SHIFT: u32 = HEAD as u32 - 3;
 
 /// Bits of the table of pairs of characters.
 pub const PAIRS: usize = 1 << 18;

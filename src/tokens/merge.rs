@@ -6,14 +6,18 @@
 //! tokens of a text that ends there would have been found the first time. The method is that of the
 //! `bpe` crate; what is found is exactly what merging pairs by rank would give.
 
-use super::layout::Rank;
+use super::layout::{Rank, TOKEN_MAX};
 use super::vocab::{Candidates, Vocab};
 
 /// The most pairs of tokens that are remembered, at eight bytes each.
-const PAIRS_MAX: usize = 1 << 13;
+const PAIRS_MAX: usize = 1 << 11;
 
 /// Bytes of text for which a remembered pair is worth its initialisation.
 const BYTES_PER_PAIR: usize = 64;
+
+/// The bytes by which a text must go on repeating itself for its tokens to be repeated unseen; more
+/// than any token has, so that no token reaches behind the repetition.
+const REPEAT_MIN: usize = 4 * TOKEN_MAX;
 
 /// The working memory of a merge, reused from one pretoken to the next.
 #[derive(Default)]
@@ -35,6 +39,8 @@ pub(super) struct Token {
     len: u32,
     /// Whether no longer token begins at the same place.
     is_longest: bool,
+    /// Whether it was taken because the text repeats itself, without a look at longer ones.
+    is_repeat: bool,
 }
 
 impl Token {
@@ -42,7 +48,7 @@ impl Token {
     #[inline]
     fn longest(vocab: &Vocab, text: &[u8], candidates: &mut Candidates, is_longest: bool) -> Self {
         let (rank, len) = vocab.longest(text, candidates);
-        Self { rank, len: len as u32, is_longest }
+        Self { rank, len: len as u32, is_longest, is_repeat: false }
     }
 
     /// Returns the number of bytes.
@@ -86,24 +92,49 @@ impl Merge {
                 if at == end {
                     return &self.tokens;
                 }
+                at = self.repeat(text, at, end);
                 candidates = vocab.candidates(text, at, end);
                 token = Token::longest(vocab, text, &mut candidates, true);
             } else if token.len() > 1 {
                 token = Token::longest(vocab, text, &mut candidates, false);
             } else {
                 // The token that was taken back was tried already: a shorter one is next.
-                loop {
+                let to = loop {
                     self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
                     token = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
                     at -= token.len();
-                    if token.len() > 1 {
-                        break;
+                    if token.is_repeat {
+                        break end;
                     }
-                }
-                candidates = vocab.candidates(text, at, at + token.len() - 1);
-                token = Token::longest(vocab, text, &mut candidates, false);
+                    if token.len() > 1 {
+                        break at + token.len() - 1;
+                    }
+                };
+                candidates = vocab.candidates(text, at, to);
+                token = Token::longest(vocab, text, &mut candidates, to == end);
             }
         }
+    }
+
+    /// Where the text goes on from `at` with many repetitions of the last token, which was there twice,
+    /// takes as many of them as leave the tokens behind them alone. Returns the place behind them.
+    ///
+    /// Two of them stay apart, so a row of them does, too. Should what follows not go with them after
+    /// all, they are taken back one by one as any others.
+    #[inline]
+    fn repeat(&mut self, text: &[u8], at: usize, end: usize) -> usize {
+        let [.., first, second] = self.tokens[..] else { return at };
+        if end - at < 2 * REPEAT_MIN || first.rank != second.rank {
+            return at;
+        }
+        let same = |at: usize, len: usize| text[at..at + len] == text[at - second.len()..][..len];
+        let mut to = at;
+        while end - to >= REPEAT_MIN && same(to, REPEAT_MIN) {
+            to += REPEAT_MIN;
+        }
+        let count = (to - at).saturating_sub(REPEAT_MIN) / second.len();
+        self.tokens.extend(std::iter::repeat_n(Token { is_repeat: true, ..second }, count));
+        at + count * second.len()
     }
 
     /// Whether two tokens that meet at `split` stay two; asks the vocabulary what it does not remember.

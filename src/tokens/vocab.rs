@@ -158,7 +158,8 @@ impl Vocab {
     /// The lengths from four on that tokens may have which begin with the first four of `bytes`.
     #[inline]
     fn mask(&self, bytes: u128) -> u16 {
-        u16::from_le_bytes(self.masks[layout::mask_of_4(bytes)])
+        let (entry, tag) = layout::mask_of_4(bytes as u32, self.masks.len());
+        layout::lengths(u16::from_le_bytes(self.masks[entry]), tag)
     }
 
     /// Returns what tokens `text[at..end]` may begin with.
