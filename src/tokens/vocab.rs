@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use super::layout::{self, Group, HEAD, KEY_BITS, LONG, Long, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, TOKEN_MAX};
+use super::layout::{
+    self, Group, HEAD, KEY_BITS, LONG, Long, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, TOKEN_MAX,
+};
 
 /// The tokens of one encoding.
 pub(super) struct Vocab {
