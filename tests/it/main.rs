@@ -2,6 +2,7 @@
 
 mod agents;
 mod budgets;
+mod checks;
 mod cli;
 mod compress_kinds;
 mod compress_properties;

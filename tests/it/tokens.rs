@@ -2,6 +2,7 @@
 
 use context_engine::tokens::{Encoding, Measure, for_model};
 
+use crate::checks;
 use crate::texts::Random;
 
 /// The two ways that text is cut; `o200k_harmony` cuts ordinary text as `o200k_base` does.
@@ -27,8 +28,7 @@ fn every_code_point_in_context_counts_as_in_the_reference() {
         for (encoding, reference) in references() {
             scope.spawn(move || {
                 for c in code_points() {
-                    let text = format!("a{c}b {c} A{c}B {c}b1{c}2'{c}\n{c}{c}!{c}c {c}\n'S{c}  {c}'ll");
-                    check(encoding, reference, &text);
+                    check(encoding, reference, &checks::in_context(c));
                 }
             });
         }
@@ -199,4 +199,20 @@ fn lines_of_an_estimate_add_up() {
     let text = "English, then 中文字, then 日本語の文章。\nAnd again: ключ = значение\n";
     let lines: usize = text.split_inclusive('\n').map(|line| measure.count(line)).sum();
     assert!(measure.count(text) <= lines && lines <= measure.count(text) + 2);
+}
+
+/// What `fuzz/` asks of the texts that a fuzzer finds, asked of some that are made up, so that its
+/// target cannot rot.
+#[test]
+fn the_fuzz_target_holds_for_random_texts() {
+    let mut random = Random::new(17);
+    for _ in 0..if cfg!(debug_assertions) { 3_000 } else { 100_000 } {
+        let mut bytes: Vec<u8> = (0..2).map(|_| random.below(256) as u8).collect();
+        bytes.extend(random.text().bytes());
+        if random.below(4) == 0 {
+            let at = random.below(bytes.len());
+            bytes[at] = random.below(256) as u8;
+        }
+        checks::check_bytes(&bytes);
+    }
 }
