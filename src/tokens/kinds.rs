@@ -91,7 +91,7 @@ fn by_script(text: &str) -> Option<TextKind> {
         }
     }
     let foreign = 3 * (han + kana) + other;
-    if foreign * 4 < all + 2 * (han + kana) {
+    if foreign == 0 || foreign * 4 < all + 2 * (han + kana) {
         return None;
     }
     Some(if other * 4 > han + kana {
