@@ -255,8 +255,8 @@ impl Counter {
         let start_of = |index: usize| if index == 0 { start } else { ends[index - 1] };
         let mut cost = 0;
         for &index in &others[..count] {
-            cost +=
-                self.tokens(text, start_of(index), ends[index]) * self.weights.of(&text[start_of(index)..ends[index]]);
+            let (start, end) = (start_of(index), ends[index]);
+            cost += self.tokens(text, start, end) * self.weights.of(&text[start..end]);
         }
         if self.weights.ascii == self.weights.other {
             return cost + (ends.len() - count) * self.weights.ascii as usize;
@@ -276,6 +276,7 @@ impl Drop for Counter {
         if let Ok(mut idle) = Self::idle(self.encoding).try_lock()
             && idle.len() < IDLE_MAX
         {
+            self.work.merge.shrink();
             idle.push(std::mem::take(&mut self.work));
         }
     }

@@ -19,6 +19,9 @@ const BYTES_PER_PAIR: usize = 64;
 /// than any token has, so that no token reaches behind the repetition.
 const REPEAT_MIN: usize = 4 * TOKEN_MAX;
 
+/// Tokens for which room is kept from one text to the next.
+const KEPT_MAX: usize = 1 << 10;
+
 /// The working memory of a merge, reused from one pretoken to the next.
 #[derive(Default)]
 pub(super) struct Merge {
@@ -65,6 +68,14 @@ impl Merge {
         if self.pairs.len() < pairs {
             self.pairs = vec![0; pairs];
         }
+    }
+
+    /// Gives back the memory that only a giant pretoken needed.
+    pub(super) fn shrink(&mut self) {
+        self.tokens.clear();
+        self.tokens.shrink_to(KEPT_MAX);
+        self.open.clear();
+        self.open.shrink_to(KEPT_MAX);
     }
 
     /// Returns the tokens of the pretoken `text[start..end]`, which is not empty.
