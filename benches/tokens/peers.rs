@@ -34,6 +34,7 @@ pub fn all(encoding: Encoding) -> Vec<Peer> {
     let (name, tiktoken_rs) = match encoding {
         Encoding::Cl100kBase => ("cl100k_base", tiktoken_rs::cl100k_base_singleton()),
         Encoding::O200kBase | Encoding::O200kHarmony => ("o200k_base", tiktoken_rs::o200k_base_singleton()),
+        Encoding::P50kBase | Encoding::P50kEdit | Encoding::R50kBase => unreachable!("not compared"),
     };
     let goliajp = tiktoken::get_encoding(name).expect("the encoding is one of its features");
     let toktok = toktok::Tokenizer::builtin(name).expect("the encoding is built in");
@@ -73,5 +74,6 @@ pub fn reference(encoding: Encoding) -> &'static bpe_openai::Tokenizer {
     match encoding {
         Encoding::Cl100kBase => bpe_openai::cl100k_base(),
         Encoding::O200kBase | Encoding::O200kHarmony => bpe_openai::o200k_base(),
+        Encoding::P50kBase | Encoding::P50kEdit | Encoding::R50kBase => unreachable!("not compared"),
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use super::cache::Cache;
 use super::layout::{self, SHORT_MAX};
 use super::merge::Merge;
+use super::pretokens;
 use super::vocab::{self, Vocab};
 use super::window::{self, WINDOW};
-use super::{Encoding, pretokens};
 
 /// The most pretokens that are looked up at once.
 const BATCH: usize = 256;
@@ -32,15 +32,30 @@ impl Weights {
     /// Every token counts as one.
     pub(super) const ONE: Self = Self { ascii: 1, other: 1 };
 
+    /// Returns the least that a token costs.
+    pub(super) fn cheapest(self) -> usize {
+        self.ascii.min(self.other) as usize
+    }
+
+    /// Returns what a token of this pretoken costs.
     #[inline]
-    fn of(self, pretoken: &[u8]) -> usize {
+    pub(super) fn of(self, pretoken: &[u8]) -> usize {
         if self.ascii == self.other || pretoken.is_ascii() { self.ascii as usize } else { self.other as usize }
     }
 }
 
+/// Encodings that count ordinary text alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// `cl100k_base`.
+    Cl100k,
+    /// `o200k_base` and `o200k_harmony`.
+    O200k,
+}
+
 /// Counts the tokens of texts in one encoding, with the working memory for it.
 pub(super) struct Counter {
-    encoding: Encoding,
+    family: Family,
     vocab: &'static Vocab,
     weights: Weights,
     work: Work,
@@ -68,26 +83,26 @@ pub(super) struct Pretoken {
 
 impl Counter {
     /// Returns a counter for texts of about `len` bytes.
-    pub(super) fn new(encoding: Encoding, weights: Weights, len: usize) -> Self {
-        let vocab = match encoding {
-            Encoding::Cl100kBase => &vocab::CL100K,
-            Encoding::O200kBase | Encoding::O200kHarmony => &vocab::O200K,
+    pub(super) fn new(family: Family, weights: Weights, len: usize) -> Self {
+        let vocab = match family {
+            Family::Cl100k => &vocab::CL100K,
+            Family::O200k => &vocab::O200K,
         };
         // Another thread at the lock is no reason to wait: new memory will do.
-        let idle = Self::idle(encoding).try_lock().ok().and_then(|mut idle| idle.pop());
+        let idle = Self::idle(family).try_lock().ok().and_then(|mut idle| idle.pop());
         let mut work = idle.unwrap_or_default();
         work.merge.suit(len);
         work.cache.suit(len);
-        Self { encoding, vocab, weights, work }
+        Self { family, vocab, weights, work }
     }
 
-    fn idle(encoding: Encoding) -> &'static Mutex<Vec<Work>> {
-        &IDLE[usize::from(encoding == Encoding::Cl100kBase)]
+    fn idle(family: Family) -> &'static Mutex<Vec<Work>> {
+        &IDLE[usize::from(family == Family::Cl100k)]
     }
 
     /// Returns the least that a token costs.
     pub(super) fn cheapest(&self) -> usize {
-        self.weights.ascii.min(self.weights.other) as usize
+        self.weights.cheapest()
     }
 
     /// Returns what a token of the pretoken `text[start..end]` costs.
@@ -102,18 +117,18 @@ impl Counter {
 
     /// Returns the end of the pretoken that begins at `at`, which is before the end.
     pub(super) fn end(&self, text: &str, at: usize) -> usize {
-        match self.encoding {
-            Encoding::Cl100kBase => pretokens::cl100k(text.as_bytes(), at),
-            Encoding::O200kBase | Encoding::O200kHarmony => pretokens::o200k(text.as_bytes(), at),
+        match self.family {
+            Family::Cl100k => pretokens::cl100k(text.as_bytes(), at),
+            Family::O200k => pretokens::o200k(text.as_bytes(), at),
         }
     }
 
     /// Returns the pretoken that begins at `at`, which is before the end.
     pub(super) fn pretoken(&mut self, text: &str, at: usize) -> Pretoken {
         let text = text.as_bytes();
-        let end = match self.encoding {
-            Encoding::Cl100kBase => pretokens::cl100k(text, at),
-            Encoding::O200kBase | Encoding::O200kHarmony => pretokens::o200k(text, at),
+        let end = match self.family {
+            Family::Cl100k => pretokens::cl100k(text, at),
+            Family::O200k => pretokens::o200k(text, at),
         };
         Pretoken { end, cost: self.cost_of_batch(text, at, &[end]) }
     }
@@ -176,11 +191,9 @@ impl Counter {
     /// Returns what `text` costs, or `None` when that is more than `limit`.
     pub(super) fn cost(&mut self, text: &str, limit: usize) -> Option<usize> {
         // The loop is compiled for each split, so that the split is part of it.
-        match self.encoding {
-            Encoding::Cl100kBase => self.cost_with(pretokens::cl100k, window::cl100k, text, limit),
-            Encoding::O200kBase | Encoding::O200kHarmony => {
-                self.cost_with(pretokens::o200k, window::o200k, text, limit)
-            }
+        match self.family {
+            Family::Cl100k => self.cost_with(pretokens::cl100k, window::cl100k, text, limit),
+            Family::O200k => self.cost_with(pretokens::o200k, window::o200k, text, limit),
         }
     }
 
@@ -273,7 +286,7 @@ impl Counter {
 
 impl Drop for Counter {
     fn drop(&mut self) {
-        if let Ok(mut idle) = Self::idle(self.encoding).try_lock()
+        if let Ok(mut idle) = Self::idle(self.family).try_lock()
             && idle.len() < IDLE_MAX
         {
             self.work.merge.shrink();

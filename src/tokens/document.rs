@@ -12,8 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Measure;
-use super::count::Counter;
-use super::pretokens;
+use super::meter::Meter;
 
 /// Bytes below which a chunk joins a neighbour.
 const CHUNK_MIN: usize = 512;
@@ -30,8 +29,8 @@ const GROUP_MIN: usize = 16;
 /// Chunks above which a group is split.
 const GROUP_MAX: usize = 128;
 
-/// The least text that the memory of the counter is made for, because a document grows.
-const COUNTER_LEN_MIN: usize = 64 << 10;
+/// The least text that the memory of the meter is made for, because a document grows.
+const METER_LEN_MIN: usize = 64 << 10;
 
 /// A text that is edited and counted.
 ///
@@ -46,7 +45,7 @@ const COUNTER_LEN_MIN: usize = 64 << 10;
 /// ```
 pub struct Document {
     measure: Measure,
-    counter: Counter,
+    meter: Meter,
     /// None is empty, nor is a chunk.
     groups: Vec<Group>,
     len: usize,
@@ -109,8 +108,8 @@ impl Document {
     /// Returns a document of `text`, counted with an encoding or another measure.
     pub fn new(measure: impl Into<Measure>, text: &str) -> Self {
         let measure = measure.into();
-        let counter = measure.counter(text.len().max(COUNTER_LEN_MIN));
-        let mut document = Self { measure, counter, groups: Vec::new(), len: 0, cost: 0 };
+        let meter = measure.meter(text.len().max(METER_LEN_MIN));
+        let mut document = Self { measure, meter, groups: Vec::new(), len: 0, cost: 0 };
         let chunks = document.split(text);
         (document.len, document.cost) = sums(&chunks);
         document.groups = grouped(chunks);
@@ -141,7 +140,7 @@ impl Document {
         }
         if let Some(after) = self.after(last)
             && !text.is_empty()
-            && (!meet_surely(&text, &self.chunk(after).text) || self.absorbs(&text, after))
+            && (!self.meet(&text, &self.chunk(after).text) || self.absorbs(&text, after))
         {
             text.push_str(&self.chunk(after).text);
             last = after;
@@ -160,7 +159,7 @@ impl Document {
     pub fn tokens_of(&self, range: Range<usize>) -> Result<usize, RangeError> {
         self.check(&range)?;
         // Only what is left of a chunk at the two ends is counted; the others are known.
-        let mut counter = self.measure.counter(range.len().min(2 * CHUNK_MAX));
+        let mut meter = self.measure.meter(range.len().min(2 * CHUNK_MAX));
         let (mut start, mut cost) = (0, 0);
         for group in &self.groups {
             let end = start + group.len;
@@ -173,7 +172,7 @@ impl Document {
                     cost += if part.len() == chunk.text.len() {
                         chunk.cost
                     } else {
-                        counter.cost(part, usize::MAX).expect("nothing costs more than the most")
+                        meter.cost(part, usize::MAX).expect("nothing costs more than the most")
                     };
                     start += chunk.text.len();
                 }
@@ -298,9 +297,19 @@ impl Document {
     fn joins(&self, before: Place, text: &str, after: Option<Place>) -> bool {
         let chunk = self.chunk(before);
         if text.is_empty() {
-            return after.is_some_and(|after| !meet_surely(&chunk.text, &self.chunk(after).text));
+            return after.is_some_and(|after| !self.meet(&chunk.text, &self.chunk(after).text));
         }
-        !meet_surely(&chunk.text, text) || (after.is_none() && self.absorbs(text, before))
+        !self.meet(&chunk.text, text) || (after.is_none() && self.absorbs(text, before))
+    }
+
+    /// Whether two texts, neither of which is empty, meet where the whole may be taken apart.
+    fn meet(&self, left: &str, right: &str) -> bool {
+        let (Some(left), Some(right)) = (left.chars().next_back(), right.chars().next()) else { return true };
+        let mut both = [0; 8];
+        let at = left.encode_utf8(&mut both).len();
+        let end = at + right.encode_utf8(&mut both[at..]).len();
+        let both = std::str::from_utf8(&both[..end]).expect("two characters");
+        self.meter.is_boundary(both, at)
     }
 
     /// Whether `text` is so short that it joins its neighbour, which is not too long for that.
@@ -312,9 +321,9 @@ impl Document {
     fn split(&mut self, mut text: &str) -> Vec<Chunk> {
         let mut chunks = Vec::with_capacity(text.len() / CHUNK_USUAL + 1);
         while !text.is_empty() {
-            let end = if text.len() <= CHUNK_MAX { text.len() } else { chunk_end(text) };
+            let end = if text.len() <= CHUNK_MAX { text.len() } else { chunk_end(&self.meter, text) };
             let (chunk, rest) = text.split_at(end);
-            let cost = self.counter.cost(chunk, usize::MAX).expect("nothing costs more than the most");
+            let cost = self.meter.cost(chunk, usize::MAX).expect("nothing costs more than the most");
             chunks.push(Chunk { text: chunk.to_owned(), cost });
             text = rest;
         }
@@ -393,20 +402,10 @@ fn grouped(chunks: Vec<Chunk>) -> Vec<Group> {
     }
 }
 
-/// Whether a pretoken begins between two texts, whatever else they contain. Neither is empty.
-fn meet_surely(left: &str, right: &str) -> bool {
-    let (Some(left), Some(right)) = (left.chars().next_back(), right.chars().next()) else { return true };
-    let mut both = [0; 8];
-    let at = left.encode_utf8(&mut both).len();
-    let end = at + right.encode_utf8(&mut both[at..]).len();
-    let both = std::str::from_utf8(&both[..end]).expect("two characters");
-    pretokens::is_boundary(both, at)
-}
-
 /// Where the first chunk of a text ends that is too long for one.
-fn chunk_end(text: &str) -> usize {
+fn chunk_end(meter: &Meter, text: &str) -> usize {
     let mut at = text.floor_char_boundary(CHUNK_USUAL);
-    while at < text.len() && !pretokens::is_boundary(text, at) {
+    while at < text.len() && !meter.is_boundary(text, at) {
         at = text.ceil_char_boundary(at + 1);
     }
     at
@@ -425,7 +424,7 @@ mod tests {
             assert_eq!((group.len, group.cost), sums(&group.chunks));
             for Chunk { text, cost } in &group.chunks {
                 assert_eq!(document.measure.count(text), *cost, "{text:?}");
-                assert!(previous.is_none_or(|previous| meet_surely(previous, text)), "{previous:?} {text:?}");
+                assert!(previous.is_none_or(|previous| document.meet(previous, text)), "{previous:?} {text:?}");
                 previous = Some(text);
             }
         }

@@ -21,16 +21,26 @@ pub enum Encoding {
     /// The `gpt-oss` models: `o200k_base` with other special tokens, so ordinary text counts alike.
     #[serde(rename = "o200k_harmony")]
     O200kHarmony,
+    /// Codex models and `text-davinci-002` and `-003`.
+    #[serde(rename = "p50k_base")]
+    P50kBase,
+    /// The edit models: `p50k_base` with other special tokens, so ordinary text counts alike.
+    #[serde(rename = "p50k_edit")]
+    P50kEdit,
+    /// GPT-2 and GPT-3.
+    #[serde(rename = "r50k_base")]
+    R50kBase,
 }
 
 /// The reason why a text names no encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown encoding {0:?}: expected cl100k_base, o200k_base or o200k_harmony")]
+#[error("unknown encoding {0:?}: expected o200k_base, o200k_harmony, cl100k_base, p50k_base, p50k_edit or r50k_base")]
 pub struct UnknownEncoding(pub String);
 
 impl Encoding {
     /// Every encoding.
-    pub const ALL: [Self; 3] = [Self::Cl100kBase, Self::O200kBase, Self::O200kHarmony];
+    pub const ALL: [Self; 6] =
+        [Self::Cl100kBase, Self::O200kBase, Self::O200kHarmony, Self::P50kBase, Self::P50kEdit, Self::R50kBase];
 
     /// Returns the encoding's name as its makers write it.
     pub fn name(self) -> &'static str {
@@ -38,6 +48,9 @@ impl Encoding {
             Self::Cl100kBase => "cl100k_base",
             Self::O200kBase => "o200k_base",
             Self::O200kHarmony => "o200k_harmony",
+            Self::P50kBase => "p50k_base",
+            Self::P50kEdit => "p50k_edit",
+            Self::R50kBase => "r50k_base",
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Giant {
 /// The work is that of merging as much as there is room for.
 pub(super) fn tokens(counter: &mut Counter, text: &str, start: usize, end: usize, room: usize) -> Giant {
     let mut beginning = Beginning { text, start, end, ends: Vec::new() };
-    let mut to = start.saturating_add(room.saturating_mul(3)).saturating_add(MORE).min(end);
+    let mut to = start.saturating_add(room.saturating_mul(2)).saturating_add(MORE).min(end);
     loop {
         beginning.read(counter, to);
         let known = beginning.ends.len();
@@ -98,8 +98,7 @@ impl Beginning<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Encoding;
-    use super::super::count::Weights;
+    use super::super::count::{Family, Weights};
     use super::*;
 
     #[test]
@@ -122,8 +121,8 @@ mod tests {
             (state >> 8) as usize % bound
         };
         let (mut over, mut early) = (0, 0);
-        for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
-            let mut counter = Counter::new(encoding, Weights::ONE, 1 << 16);
+        for family in [Family::Cl100k, Family::O200k] {
+            let mut counter = Counter::new(family, Weights::ONE, 1 << 16);
             for _ in 0..if cfg!(debug_assertions) { 150 } else { 50_000 } {
                 let parts = PARTS[next(PARTS.len())];
                 let repeats = 1 + next(40);

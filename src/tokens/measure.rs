@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::count::{Counter, Weights};
+use super::count::Weights;
+use super::meter::Meter;
 use super::models::Family;
 use super::{Encoding, TextKind, cut, parallel};
 
@@ -107,14 +108,14 @@ impl Measure {
 
     /// Returns the number of tokens in `text`, counted on this thread alone.
     pub fn count(self, text: &str) -> usize {
-        let cost = self.counter(text.len()).cost(text, usize::MAX).expect("nothing costs more than the most");
+        let cost = self.meter(text.len()).cost(text, usize::MAX).expect("nothing costs more than the most");
         cost.div_ceil(self.unit())
     }
 
     /// Returns what [`Measure::count`] does, on several threads where the text is long enough for
     /// them to pay.
     pub fn count_parallel(self, text: &str) -> usize {
-        parallel::cost(|len| self.counter(len), text).div_ceil(self.unit())
+        parallel::cost(|len| self.meter(len), text).div_ceil(self.unit())
     }
 
     /// Returns the number of tokens in a text of this kind.
@@ -143,7 +144,7 @@ impl Measure {
     /// Returns whether `text` has at most `limit` tokens; stops as soon as it knows.
     pub fn fits(self, text: &str, limit: usize) -> bool {
         let limit = limit.saturating_mul(self.unit());
-        self.surely_fits(text, limit) || cut::fits(&mut self.early_counter(text, limit), text, limit)
+        self.surely_fits(text, limit) || cut::fits(&mut self.early_meter(text, limit), text, limit)
     }
 
     /// Returns the longest beginning of `text` of at most `limit` tokens that ends on a character
@@ -152,36 +153,28 @@ impl Measure {
     /// Longest up to the place where it is cut: further places are tried for some characters only.
     pub fn prefix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) {
-            text
-        } else {
-            cut::prefix(&mut self.early_counter(text, limit), text, limit)
-        }
+        if self.surely_fits(text, limit) { text } else { cut::prefix(&mut self.early_meter(text, limit), text, limit) }
     }
 
     /// Returns the longest end of `text` of at most `limit` tokens that begins on a character
     /// boundary, with the same reservation as [`Measure::prefix`].
     pub fn suffix(self, text: &str, limit: usize) -> &str {
         let limit = limit.saturating_mul(self.unit());
-        if self.surely_fits(text, limit) {
-            text
-        } else {
-            cut::suffix(&mut self.early_counter(text, limit), text, limit)
-        }
+        if self.surely_fits(text, limit) { text } else { cut::suffix(&mut self.early_meter(text, limit), text, limit) }
     }
 
-    /// Returns a counter for about `len` bytes of text.
-    pub(super) fn counter(self, len: usize) -> Counter {
+    /// Returns a meter for about `len` bytes of text.
+    pub(super) fn meter(self, len: usize) -> Meter {
         let weights = self
             .estimate
             .map_or(Weights::ONE, |estimate| Weights { ascii: estimate.ascii_percent, other: estimate.other_percent });
-        Counter::new(self.encoding, weights, len)
+        Meter::new(self.encoding, weights, len)
     }
 
-    /// A counter for the part of `text` that is read until the limit is met.
-    fn early_counter(self, text: &str, limit: usize) -> Counter {
+    /// A meter for the part of `text` that is read until the limit is met.
+    fn early_meter(self, text: &str, limit: usize) -> Meter {
         const BYTES_PER_TOKEN: usize = 6;
-        self.counter(text.len().min((limit / self.unit()).saturating_mul(BYTES_PER_TOKEN)))
+        self.meter(text.len().min((limit / self.unit()).saturating_mul(BYTES_PER_TOKEN)))
     }
 
     /// Returns what one token costs.

@@ -18,6 +18,9 @@ mod document;
 mod giant;
 mod parallel;
 
+mod meter;
+mod rare;
+
 mod cache;
 mod merge;
 mod pretokens;

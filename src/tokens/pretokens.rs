@@ -9,18 +9,20 @@ use super::layout::class::{BLANK, CASELESS, LOWER, MARK, NEWLINE, NUMBER, OTHER,
 static BLOCKS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.blocks"));
 static INDEX: &[u8; 0x1100] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.index"));
 
-const LETTER: u8 = UPPER | LOWER | CASELESS;
+/// Letters.
+pub(super) const LETTER: u8 = UPPER | LOWER | CASELESS;
 /// What a word may begin with in `o200k`.
 const HEAD: u8 = UPPER | CASELESS | MARK;
 /// What a word may end with in `o200k`.
 const TAIL: u8 = LOWER | CASELESS | MARK;
-const SPACE: u8 = BLANK | NEWLINE;
+/// White space.
+pub(super) const SPACE: u8 = BLANK | NEWLINE;
 /// What is neither space, letter nor number.
-const SIGN: u8 = OTHER | MARK;
+pub(super) const SIGN: u8 = OTHER | MARK;
 
 /// The class of the character at `at` and its length in bytes; no class at the end.
 #[inline]
-fn class(text: &[u8], at: usize) -> (u8, usize) {
+pub(super) fn class(text: &[u8], at: usize) -> (u8, usize) {
     let Some(&first) = text.get(at) else { return (0, 0) };
     if first < 0x80 {
         return (BLOCKS[first as usize], 1);
@@ -40,7 +42,7 @@ fn class(text: &[u8], at: usize) -> (u8, usize) {
 
 /// The end of the run of characters of the classes `of` that begins at `at`.
 #[inline]
-fn run(text: &[u8], mut at: usize, of: u8) -> usize {
+pub(super) fn run(text: &[u8], mut at: usize, of: u8) -> usize {
     loop {
         let (found, len) = class(text, at);
         if found & of == 0 {

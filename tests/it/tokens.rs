@@ -216,3 +216,68 @@ fn the_fuzz_target_holds_for_random_texts() {
         checks::check_bytes(&bytes);
     }
 }
+
+/// The older encodings, with the reference for each.
+fn rare_references() -> [(Encoding, &'static tiktoken_rs::CoreBPE); 3] {
+    [
+        (Encoding::R50kBase, tiktoken_rs::r50k_base_singleton()),
+        (Encoding::P50kBase, tiktoken_rs::p50k_base_singleton()),
+        (Encoding::P50kEdit, tiktoken_rs::p50k_edit_singleton()),
+    ]
+}
+
+#[test]
+fn older_encodings_count_as_in_the_reference() {
+    std::thread::scope(|scope| {
+        for (encoding, reference) in rare_references() {
+            scope.spawn(move || {
+                let check = |text: &str| {
+                    assert_eq!(encoding.count(text), reference.encode_ordinary(text).len(), "{encoding}: {text:?}");
+                };
+                let random = &mut Random::new(19);
+                for _ in 0..if cfg!(debug_assertions) { 3_000 } else { 300_000 } {
+                    check(&random.text());
+                }
+                // A debug build takes a part of the code points that all the others share.
+                for c in code_points().filter(|c| !cfg!(debug_assertions) || (*c as u32).is_multiple_of(5)) {
+                    check(&format!("a{c}b {c} A{c}B {c}b1{c}2'{c}\n{c}{c}!{c}c {c}\n'S{c}  {c}'ll"));
+                }
+                for (_, text) in hard_texts(2_000) {
+                    check(&text);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn older_encodings_count_and_cut_a_megabyte_of_anything() {
+    for encoding in [Encoding::R50kBase, Encoding::P50kBase, Encoding::P50kEdit] {
+        let measure = Measure::exact(encoding);
+        for (name, text) in hard_texts(1 << if cfg!(debug_assertions) { 14 } else { 20 }) {
+            let tokens = encoding.count(&text);
+            assert!(tokens > 0 && tokens <= text.len(), "{encoding}: {name}");
+            assert!(!encoding.fits(&text, tokens - 1) && encoding.fits(&text, tokens), "{encoding}: {name}");
+            assert_eq!(measure.count_parallel(&text), tokens, "{encoding}: {name}");
+            let (prefix, suffix) = (encoding.prefix(&text, 200), encoding.suffix(&text, 200));
+            assert!(text.starts_with(prefix) && encoding.count(prefix) <= 200, "{encoding}: {name}");
+            assert!(text.ends_with(suffix) && encoding.count(suffix) <= 200, "{encoding}: {name}");
+            assert!(!prefix.is_empty() && !suffix.is_empty(), "{encoding}: {name}");
+        }
+        let random = &mut Random::new(23);
+        for _ in 0..if cfg!(debug_assertions) { 500 } else { 20_000 } {
+            let text = random.text();
+            check_cuts(measure, &text, random.below(encoding.count(&text) + 2));
+        }
+    }
+}
+
+#[test]
+fn every_encoding_is_parsed_by_its_name_and_listed_in_the_error() {
+    let message = "x50k".parse::<Encoding>().unwrap_err().to_string();
+    for encoding in Encoding::ALL {
+        assert_eq!(encoding.name().parse::<Encoding>(), Ok(encoding));
+        assert_eq!(serde_json::to_value(encoding).unwrap(), encoding.name());
+        assert!(message.contains(encoding.name()), "{message}");
+    }
+}
