@@ -72,13 +72,13 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, parts_min: usize) {
-        for encoding in Encoding::ALL {
+        for encoding in [Encoding::Cl100kBase, Encoding::O200kBase, Encoding::R50kBase] {
             let measure = Measure::exact(encoding);
             let meter = |len| measure.meter(len);
             let parts = parts(&meter(0), text);
             assert!(parts.len() >= parts_min && parts.concat() == text, "{} parts", parts.len());
             let alone = measure.count(text);
-            for threads in [1, 2, 3, 8] {
+            for threads in [2, 8] {
                 assert_eq!(cost_on(threads, meter, text), alone, "{threads} threads");
             }
         }
@@ -90,7 +90,7 @@ mod tests {
         check(&"x".repeat(LEN_MIN), 1);
         check(&" ".repeat(LEN_MIN), 1);
         let mut state = 1_u32;
-        let mixed: String = (0..LEN_MIN)
+        let mixed: String = (0..LEN_MIN / 2)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 ["word ", " 1", "\n", "!", "'s", "中", "  "][(state >> 16) as usize % 7]
