@@ -10,6 +10,8 @@ use super::Measure;
 /// A byte-pair encoding whose tokens are counted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+// The list of tools, which every user pays for, has only this hint; inputs are checked against all names.
+#[schemars(extend("x-listed-loosely" = true), description = "o200k_base, cl100k_base, o200k_harmony, ...")]
 pub enum Encoding {
     /// GPT-4 and GPT-3.5.
     #[serde(rename = "cl100k_base")]
