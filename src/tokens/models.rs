@@ -9,13 +9,17 @@ use super::{Encoding, Measure, TextKind};
     "unknown model {0:?}: expected an OpenAI model (gpt-5, gpt-4.1, gpt-4o, gpt-4, gpt-3.5-turbo, gpt-oss, o1, o3, \
      o4-mini, codex-mini, text-embedding-3-small, ...) for exact counts, or one whose name begins with claude, gemini, \
      gemma, llama, mistral, qwen, deepseek or grok for an estimate; or give an encoding instead: cl100k_base, \
-     o200k_base or o200k_harmony"
+     o200k_base, o200k_harmony, p50k_base, p50k_edit or r50k_base"
 )]
 pub struct UnknownModel(pub String);
 
 const CL100K: Measure = Measure::exact(Encoding::Cl100kBase);
 const O200K: Measure = Measure::exact(Encoding::O200kBase);
 const HARMONY: Measure = Measure::exact(Encoding::O200kHarmony);
+const P50K: Measure = Measure::exact(Encoding::P50kBase);
+const P50K_EDIT: Measure = Measure::exact(Encoding::P50kEdit);
+/// Also GPT-2's, which differs in special tokens only.
+const R50K: Measure = Measure::exact(Encoding::R50kBase);
 
 /// The Claude models up to Opus 4.6, of which a reconstruction of the tokenizer was measured: 1.12
 /// to 1.28 tokens for one of `o200k_base` in English, code, JSON and logs, up to 1.49 in other
@@ -56,6 +60,26 @@ const MODELS: &[(&str, Measure)] = &[
     ("babbage-002", CL100K),
     ("text-embedding-ada-002", CL100K),
     ("text-embedding-3", CL100K),
+    ("text-davinci-edit", P50K_EDIT),
+    ("code-davinci-edit", P50K_EDIT),
+    ("text-davinci-001", R50K),
+    ("text-davinci", P50K),
+    ("code-davinci", P50K),
+    ("code-cushman", P50K),
+    ("davinci-codex", P50K),
+    ("cushman-codex", P50K),
+    ("text-curie", R50K),
+    ("text-babbage", R50K),
+    ("text-ada", R50K),
+    ("davinci", R50K),
+    ("curie", R50K),
+    ("babbage", R50K),
+    ("ada", R50K),
+    ("text-similarity", R50K),
+    ("text-search", R50K),
+    ("code-search", R50K),
+    ("gpt2", R50K),
+    ("gpt-2", R50K),
     ("gemini", GEMINI),
     ("gemma", GEMINI),
     ("codegemma", GEMINI),
@@ -199,6 +223,14 @@ mod tests {
             ("gpt-4 gpt-4-x gpt-3.5-turbo gpt-3.5-turbo-x gpt-3.5 gpt-35-turbo gpt-35-turbo-x", CL100K),
             ("davinci-002 babbage-002 text-embedding-ada-002 text-embedding-3-small text-embedding-3-large", CL100K),
             ("ft:gpt-4 ft:gpt-3.5-turbo ft:davinci-002 ft:babbage-002", CL100K),
+            ("text-davinci-003 text-davinci-002 code-davinci-002 code-davinci-001 code-cushman-002", P50K),
+            ("code-cushman-001 davinci-codex cushman-codex", P50K),
+            ("text-davinci-edit-001 code-davinci-edit-001", P50K_EDIT),
+            ("text-davinci-001 text-curie-001 text-babbage-001 text-ada-001 davinci curie babbage ada", R50K),
+            ("text-similarity-davinci-001 text-similarity-curie-001 text-similarity-babbage-001", R50K),
+            ("text-similarity-ada-001 text-search-davinci-doc-001 text-search-curie-doc-001", R50K),
+            ("text-search-babbage-doc-001 text-search-ada-doc-001 code-search-babbage-code-001", R50K),
+            ("code-search-ada-code-001 gpt2 gpt-2", R50K),
         ] {
             names.split(' ').for_each(|name| check(name, expected));
         }
@@ -233,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_what_is_accepted() {
-        for name in ["", "gpt", "gpt-6", "o17", "office", "clau", "llamaindex", "text-davinci-003"] {
+        for name in ["", "gpt", "gpt-6", "o17", "office", "clau", "llamaindex", "adaptive", "text-davincix"] {
             let message = for_model(name).unwrap_err().to_string();
             for accepted in ["gpt-4o", "claude", "gemini", "o200k_base"] {
                 assert!(message.contains(accepted), "{name}: {message}");
