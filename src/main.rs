@@ -17,8 +17,10 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sandbox::init::ARGUMENT) {
         sandbox::init::main();
     }
-    let serves = std::env::args_os().nth(1).is_some_and(|first| first == "serve" || first == "rpc");
-    let matches = if serves { cli::serving() } else { cli::command() }.get_matches();
+    if let Some(code) = cli::quick(std::env::args_os().skip(1)) {
+        return code;
+    }
+    let matches = cli::command_for(std::env::args_os().skip(1)).get_matches();
     match run(&matches) {
         Ok(code) => code,
         Err(error) => {

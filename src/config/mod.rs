@@ -38,6 +38,7 @@ pub use resolved::{
 pub use sources::{Environment, Sources};
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The settings with everything there is to say about them.
 #[derive(Debug, Clone)]
@@ -58,18 +59,33 @@ impl Loaded {
     }
 }
 
-/// Loads the settings that `sources` lead to. Never fails: what is broken is reported and ignored.
-pub fn load(sources: &Sources) -> Loaded {
+/// Returns whether nobody has set anything, so that every setting has its default: there is no
+/// settings file, no variable and no flag. Takes a hundredth of the time of [`load`].
+pub fn all_default(sources: &Sources) -> bool {
     let places = locate::places(sources);
-    let keys = keys::keys();
-    let mut reader = read::Reader::new(&keys, &sources.environment, &places);
-    reader.defaults(include_str!("defaults.yaml"));
+    sources.flags.is_empty()
+        && sources.environment.names_with_prefix("CTX_").next().is_none()
+        && files(sources, &places).iter().all(|(_, file)| file.symlink_metadata().is_err())
+}
+
+/// The files that settings are looked for in, in the order of their layers.
+fn files(sources: &Sources, places: &locate::Places) -> Vec<(Layer, PathBuf)> {
     let mut files = vec![(Layer::System, sources.system_file.clone())];
     files.extend(places.user_file.iter().map(|file| (Layer::User, file.clone())));
     if let Some(root) = &places.project_root {
         files.push((Layer::Project, root.join(locate::FILE_NAME)));
         files.push((Layer::Project, root.join(".claude").join(locate::FILE_NAME)));
     }
+    files
+}
+
+/// Loads the settings that `sources` lead to. Never fails: what is broken is reported and ignored.
+pub fn load(sources: &Sources) -> Loaded {
+    let places = locate::places(sources);
+    let keys = keys::keys();
+    let mut reader = read::Reader::new(&keys, &sources.environment, &places);
+    reader.defaults(include_str!("defaults.yaml"));
+    let files = files(sources, &places);
     let files =
         files.into_iter().map(|(layer, path)| FileSeen { exists: reader.file(layer, &path), layer, path }).collect();
     reader.variables();

@@ -46,6 +46,11 @@ impl Reach {
         Self { folder: paths.working_directory.clone(), within }
     }
 
+    /// Returns that of a user's own command that was started in `folder`.
+    pub fn of_user(folder: PathBuf) -> Self {
+        Self { folder, within: None }
+    }
+
     /// Returns the folders in which files must lie, links resolved; `None`: anywhere.
     pub fn within(&self) -> Option<&[PathBuf]> {
         self.within.as_deref()

@@ -19,7 +19,7 @@ mod cancel_run;
 mod context_compress;
 mod context_pack;
 mod context_retrieve;
-mod count_tokens;
+pub mod count_tokens;
 mod delegate_task;
 mod get_run;
 mod list_agents;
@@ -161,6 +161,22 @@ pub struct Answer {
     pub failure: Option<u8>,
 }
 
+impl Answer {
+    /// Returns the answer that the tool's output is.
+    fn of<T: TypedTool>(tool: &T, output: &T::Output) -> Result<Self, ToolError> {
+        let structured = serde_json::to_value(output).map_err(|error| {
+            ToolError::new(ErrorKind::Internal, format!("the output of {} is not JSON: {error}", T::NAME))
+        })?;
+        Ok(Self {
+            structured,
+            text: tool.text(output),
+            remark: tool.remark(output),
+            bytes: tool.bytes(output),
+            failure: tool.failure(output),
+        })
+    }
+}
+
 /// The schemas of a tool.
 pub struct Schemas {
     /// Of the input, complete: committed under `schemas/`.
@@ -179,7 +195,7 @@ impl Schemas {
     fn checked(&self) -> (&Value, &Validator) {
         let (schema, validator) = self.checked.get_or_init(|| {
             let schema = schema::flat(&self.input);
-            let validator = jsonschema::validator_for(&schema).expect("the schema of Params is a JSON schema");
+            let validator = schema::validator(&schema);
             (schema, validator)
         });
         (schema, validator)
@@ -239,14 +255,7 @@ impl<T: TypedTool> Tool for T {
         Box::pin(async move {
             let params = serde_json::from_value(input).map_err(|error| ToolError::invalid(error.to_string()))?;
             let output = self.run(call, params).await?;
-            let text = self.text(&output);
-            let remark = self.remark(&output);
-            let bytes = self.bytes(&output);
-            let failure = self.failure(&output);
-            let structured = serde_json::to_value(output).map_err(|error| {
-                ToolError::new(ErrorKind::Internal, format!("the output of {} is not JSON: {error}", T::NAME))
-            })?;
-            Ok(Answer { structured, text, remark, bytes, failure })
+            Answer::of(self, &output)
         })
     }
 }

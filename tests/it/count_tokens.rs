@@ -326,3 +326,37 @@ fn long_work_reports_how_far_it_has_come() {
     assert!(last["message"].as_str().is_some_and(|message| message.contains("files counted")), "{last}");
     assert!(last["progress"].as_f64() <= last["total"].as_f64(), "{last}");
 }
+
+/// A few plain files are counted before commands and settings are made; `-C .` takes the ordinary way.
+#[test]
+fn the_short_way_answers_as_the_ordinary_one_does() {
+    let place = Place::new();
+    place.file("a.rs", "fn main() {}\n");
+    place.file("b.md", &words(20));
+    place.file("c.bin", "\0\u{1}\u{2}");
+    fs::write(place.project().join("d.txt"), b"caf\xe9").unwrap();
+    for arguments in [
+        &["a.rs"] as &[&str],
+        &["b.md", "a.rs", "a.rs"],
+        &["--json", "a.rs", "c.bin", "d.txt"],
+        &["a.rs", "b.md", "d.txt", "--top", "1"],
+        &["--encoding=cl100k_base", "a.rs", "--json"],
+        &["--encoding", "r50k_base", "a.rs"],
+        &["--model", "claude-opus-4-7", "b.md", "a.rs"],
+        &["--encoding", "no_such", "a.rs"],
+        &["--model", "gpt-4", "--encoding", "o200k_base", "a.rs"],
+        &["a.rs", "missing.rs"],
+        &["--top", "x", "a.rs"],
+    ] {
+        let short = place.ctx(&[&["tokens"], arguments].concat());
+        let ordinary = place.ctx(&[&["-C", ".", "tokens"], arguments].concat());
+        assert_eq!(
+            (short.code, &short.stdout, &short.stderr),
+            (ordinary.code, &ordinary.stdout, &ordinary.stderr),
+            "{arguments:?}"
+        );
+    }
+    // A setting is heard.
+    place.file("context-engine.yaml", "context: { encoding: cl100k_base }\n");
+    assert_eq!(place.ctx(&["tokens", "a.rs", "--json"]).json()["encoding"], "cl100k_base");
+}

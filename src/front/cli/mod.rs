@@ -7,13 +7,17 @@ mod demo;
 mod flags;
 mod help;
 mod progress;
+mod quick;
 mod run;
 mod sandbox;
 mod settings;
 mod tool;
 
+use std::ffi::OsString;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub use quick::quick;
 pub use run::run;
 
 use crate::tools::{self, TOOLS, Tool};
@@ -22,7 +26,7 @@ use crate::tools::{self, TOOLS, Tool};
 ///
 /// A server starts with these alone: making the commands of the tools from their schemas would cost
 /// it more than everything else that it does before it answers.
-pub fn serving() -> Command {
+fn serving() -> Command {
     Command::new("ctx")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
@@ -48,6 +52,23 @@ pub fn serving() -> Command {
         )
         .subcommand(Command::new("serve").about("Serve an assistant: MCP on stdin and stdout"))
         .subcommand(Command::new("rpc").about("Serve scripts: JSON-RPC 2.0, one message a line, on stdin and stdout"))
+}
+
+/// Returns the command line as far as these arguments, without the program, have a use for it.
+///
+/// Where the first word is a tool's command, the others stay away: making them all from their schemas
+/// takes longer than most tools.
+pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
+    let mut words = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let first = words.next().unwrap_or_default();
+    if ["serve", "rpc"].contains(&first.as_str()) {
+        return serving();
+    }
+    let mut command = serving();
+    for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
+        command = with_tool(command, *tool);
+    }
+    if command.find_subcommand(&first).is_some() { command } else { self::command() }
 }
 
 /// Returns the whole command line.

@@ -66,7 +66,7 @@ async fn call(services: Arc<Services>, name: &str, input: Value) -> Result<Answe
 }
 
 /// Prints a result: data to stdout, talk to stderr.
-fn print(result: Result<Answer, ToolError>, json: bool, verbatim: bool) -> ExitCode {
+pub fn print(result: Result<Answer, ToolError>, json: bool, verbatim: bool) -> ExitCode {
     match result {
         Ok(answer) => {
             let data = answer.bytes.unwrap_or_else(|| answer.text.clone().into_bytes());

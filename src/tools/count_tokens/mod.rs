@@ -7,17 +7,19 @@ mod find;
 mod table;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use self::count::{Count, Outcome, count_files, count_text};
 use self::find::{Failure, find};
 use self::watch::Watch;
 use super::files::Reach;
-use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, cap};
+use super::{Answer, Call, Command, Effects, ErrorKind, ToolError, TypedTool, cap};
 use crate::tokens::{Encoding, Measure, TextKind};
 
 /// How many files an assistant sees unless it asks for more, or names more.
@@ -160,6 +162,16 @@ impl TypedTool for CountTokens {
     fn failure(&self, output: &Output) -> Option<u8> {
         (!output.problems.is_empty()).then_some(1)
     }
+}
+
+/// Returns what the tool answers a user's own command for a few files in `folder`, at once and without
+/// the services.
+pub fn count_at_once(folder: PathBuf, paths: &[String], measure: Measure, top: Option<usize>) -> Result<Answer, ToolError> {
+    let watch = Watch::new(CancellationToken::new());
+    let tally = count_all(&Reach::of_user(folder), None, paths, measure, &watch)?;
+    let mut output = Output::of(tally, measure);
+    output.show(top.unwrap_or(usize::MAX));
+    Answer::of(&CountTokens, &output)
 }
 
 /// Waits for the counts, and says how far they are when it takes long.
