@@ -166,7 +166,12 @@ impl TypedTool for CountTokens {
 
 /// Returns what the tool answers a user's own command for a few files in `folder`, at once and without
 /// the services.
-pub fn count_at_once(folder: PathBuf, paths: &[String], measure: Measure, top: Option<usize>) -> Result<Answer, ToolError> {
+pub fn count_at_once(
+    folder: PathBuf,
+    paths: &[String],
+    measure: Measure,
+    top: Option<usize>,
+) -> Result<Answer, ToolError> {
     let watch = Watch::new(CancellationToken::new());
     let tally = count_all(&Reach::of_user(folder), None, paths, measure, &watch)?;
     let mut output = Output::of(tally, measure);
