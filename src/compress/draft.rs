@@ -82,6 +82,12 @@ impl<'a> Draft<'a> {
 
 /// Writes selections of pieces down.
 pub trait Layout {
+    /// Whether a mark stands in every gap even where marks are made brief; otherwise a gap costs next
+    /// to nothing and one mark tells of all.
+    fn marks_each_gap(&self) -> bool {
+        true
+    }
+
     /// Writes the pieces that are `kept`; each gap between them is told to `marks`, which counts it
     /// and returns the words that must stand in its place. A kept piece's `needs` is kept.
     fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String;
@@ -99,19 +105,24 @@ impl Layout for Lines {
                 pieces[run].iter().for_each(|piece| out.push_str(&piece.text));
                 continue;
             }
-            let ends_line = run.end == pieces.len() || pieces[run.end - 1].text.ends_with('\n');
-            let begins_line = out.is_empty() || out.ends_with('\n');
-            if !begins_line && !out.ends_with(char::is_whitespace) {
-                out.push(' ');
-            }
-            out.push_str(&marks.cut(run.clone()));
-            if run.end < pieces.len() {
-                out.push(if ends_line { '\n' } else { ' ' });
-            } else if begins_line && pieces[run.end - 1].text.ends_with('\n') {
-                out.push('\n');
-            }
+            write_gap(pieces, run, marks, &mut out);
         }
         out
+    }
+}
+
+/// Writes the mark for a gap between pieces that are written one after the other.
+pub(super) fn write_gap(pieces: &[Piece<'_>], run: Range<usize>, marks: &mut Marks<'_>, out: &mut String) {
+    let ends_line = run.end == pieces.len() || pieces[run.end - 1].text.ends_with('\n');
+    let begins_line = out.is_empty() || out.ends_with('\n');
+    if !begins_line && !out.ends_with(char::is_whitespace) {
+        out.push(' ');
+    }
+    out.push_str(&marks.cut(run.clone()));
+    if run.end < pieces.len() {
+        out.push(if ends_line { '\n' } else { ' ' });
+    } else if begins_line && pieces[run.end - 1].text.ends_with('\n') {
+        out.push('\n');
     }
 }
 

@@ -80,6 +80,23 @@ impl Marks<'_> {
         }
     }
 
+    /// Whether each gap is to have a mark that says everything.
+    pub fn marks_each_gap(&self) -> bool {
+        self.style == Style::Full
+    }
+
+    /// Returns one mark for everything noted so far, for a layout that only hints at its gaps.
+    pub fn summary(&self) -> Option<String> {
+        let lines: usize = self.cuts.iter().map(|cut| cut.to_line - cut.from_line + 1).sum();
+        let tokens = thousands(self.cuts.iter().map(|cut| cut.tokens).sum());
+        match (self.style, self.handle) {
+            _ if self.cuts.is_empty() => None,
+            (Style::Brief, _) => Some(format!("[{} lines cut]", thousands(lines))),
+            (_, Some(handle)) => Some(format!("[{} lines cut, {tokens} tokens, {handle}]", thousands(lines))),
+            (_, None) => Some(format!("[{} lines cut, {tokens} tokens]", thousands(lines))),
+        }
+    }
+
     /// Returns the handle under which the original can be fetched.
     pub fn handle(&self) -> Option<&Handle> {
         self.handle

@@ -74,6 +74,8 @@ struct Chooser<'a> {
 impl Chooser<'_> {
     fn choose(&self, style: Style, first: usize, further: usize) -> Result<(String, usize, Vec<Cut>), usize> {
         let max_tokens = self.task.max_tokens;
+        let is_marked = style == Style::Full || self.draft.layout.marks_each_gap();
+        let further = if is_marked { further } else { 0 };
         let mut selection =
             Selection { chooser: self, kept: vec![false; self.draft.pieces.len()], total: first, mark: further };
         for (index, piece) in self.draft.pieces.iter().enumerate() {

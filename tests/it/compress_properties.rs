@@ -115,10 +115,10 @@ fn any_plain_lines() -> impl Strategy<Value = String> {
 fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
     let fitted = fitted(text, Some(kind), max_tokens, MEASURES[0], query);
     let is_partial = fitted.cuts.iter().any(|cut| cut.partial);
-    // A log says how many lines are alike, and JSON is written anew.
+    // A log says how many lines are alike, JSON is written anew, and a diff hints at what did not change.
     if fitted.text.is_empty()
         || is_partial
-        || matches!(kind, Kind::Log | Kind::Json | Kind::Search)
+        || matches!(kind, Kind::Log | Kind::Json | Kind::Search | Kind::Diff)
         || fitted.text.trim_end().ends_with('…')
     {
         return;
