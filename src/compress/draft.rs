@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::marks::Marks;
+use super::marks::{Cut, Marks, brief};
 use super::{Kind, Query};
 
 /// Knows one kind of text.
@@ -78,6 +78,11 @@ impl<'a> Draft<'a> {
     pub fn of_lines(pieces: Vec<Piece<'a>>) -> Self {
         Self { pieces, layout: Box::new(Lines) }
     }
+
+    /// Returns a draft of whole lines of which few are kept: each line after a gap says its number.
+    pub fn of_numbered_lines(pieces: Vec<Piece<'a>>) -> Self {
+        Self { pieces, layout: Box::new(Numbered) }
+    }
 }
 
 /// Writes selections of pieces down.
@@ -91,6 +96,12 @@ pub trait Layout {
     /// Writes the pieces that are `kept`; each gap between them is told to `marks`, which counts it
     /// and returns the words that must stand in its place. A kept piece's `needs` is kept.
     fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String;
+
+    /// Returns what stands for a gap that is not marked in full, before the line of this number; the
+    /// engine reserves room for it.
+    fn short_mark(&self, line: usize) -> String {
+        format!("{}\n", brief(&Cut { from_line: line, to_line: line, tokens: 0, partial: false }))
+    }
 }
 
 /// Writes pieces one after the other, with a mark for each gap.
@@ -111,17 +122,58 @@ impl Layout for Lines {
     }
 }
 
+/// Writes pieces one after the other; the line after a gap begins with its number, `…417 text`, so
+/// that single lines picked out of many do not each pay for a mark on a line of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbered;
+
+impl Layout for Numbered {
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
+        let mut out = String::new();
+        for run in runs(kept) {
+            if kept[run.start] {
+                pieces[run].iter().for_each(|piece| out.push_str(&piece.text));
+                continue;
+            }
+            // Pieces that stand for no bytes were made by the compressor: nothing is missing without them.
+            if pieces[run.clone()].iter().all(|piece| piece.span.is_empty()) {
+                continue;
+            }
+            let begins_line = out.is_empty() || out.ends_with('\n');
+            let ends_line = pieces[run.end - 1].text.ends_with('\n');
+            let cut = marks.note(run.clone());
+            if run.end < pieces.len() && begins_line && ends_line && !cut.partial && !marks.is_full() {
+                out.push_str(&self.short_mark(cut.to_line + 1));
+            } else {
+                let words = marks.words(&cut);
+                push_mark(&mut out, pieces, run, &words);
+            }
+        }
+        out
+    }
+
+    fn short_mark(&self, line: usize) -> String {
+        format!("…{line} ")
+    }
+}
+
 /// Writes the mark for a gap between pieces that are written one after the other.
 pub(super) fn write_gap(pieces: &[Piece<'_>], run: Range<usize>, marks: &mut Marks<'_>, out: &mut String) {
-    let ends_line = run.end == pieces.len() || pieces[run.end - 1].text.ends_with('\n');
+    let words = marks.cut(run.clone());
+    push_mark(out, pieces, run, &words);
+}
+
+/// Writes the words for a gap, on a line of their own where the gap is one of whole lines.
+fn push_mark(out: &mut String, pieces: &[Piece<'_>], gap: Range<usize>, words: &str) {
+    let ends_line = gap.end == pieces.len() || pieces[gap.end - 1].text.ends_with('\n');
     let begins_line = out.is_empty() || out.ends_with('\n');
     if !begins_line && !out.ends_with(char::is_whitespace) {
         out.push(' ');
     }
-    out.push_str(&marks.cut(run.clone()));
-    if run.end < pieces.len() {
+    out.push_str(words);
+    if gap.end < pieces.len() {
         out.push(if ends_line { '\n' } else { ' ' });
-    } else if begins_line && pieces[run.end - 1].text.ends_with('\n') {
+    } else if begins_line && pieces[gap.end - 1].text.ends_with('\n') {
         out.push('\n');
     }
 }

@@ -18,6 +18,9 @@ use super::{Kind, Query};
 /// The most differing words that are listed for a group of errors.
 const IDS_MAX: usize = 40;
 
+/// How many of them are kept or left out together.
+const IDS_A_PIECE: usize = 8;
+
 /// Lines written by programs over time.
 pub(super) struct Log;
 
@@ -52,7 +55,7 @@ impl Compressor for Log {
             let group = &groups.all[groups.of_line[index]];
             let place = groups.place[index];
             let mut worth = if place == 0 {
-                50.0 + if group.is_error { 10.0 } else { 0.0 } + 1.0 / group.count as f64 - line.len() as f64 / 1_600.0
+                50.0 + group.alarm.worth() + 1.0 / group.count as f64 - line.len() as f64 / 1_600.0
             } else {
                 1.0 / (place as f64 + 1.0)
             };
@@ -69,10 +72,25 @@ impl Compressor for Log {
                 let end = if line.ends_with('\n') { "\n" } else { "" };
                 piece.text = Cow::Owned(format!("{}{note}{end}", first_line(line)));
             }
+            let exemplar = pieces.len();
             pieces.extend(split_piece(text, piece));
+            if place == 0 && line.ends_with('\n') {
+                pieces.extend(id_pieces(text, span.end, &group.ids, exemplar));
+            }
         }
-        Draft::of_lines(pieces)
+        Draft::of_numbered_lines(pieces)
     }
+}
+
+/// What differs between the members of a group, a few a piece, so that one group with many ids does
+/// not push out other groups.
+fn id_pieces<'a>(text: &'a str, at: usize, ids: &[&'a str], exemplar: usize) -> Vec<Piece<'a>> {
+    let piece = |(index, few): (usize, &[&str])| {
+        let worth = 58.0 - 2.0 * index as f64;
+        let written = Cow::Owned(format!("  also: {}\n", few.join(" ")));
+        Piece { text: written, needs: Some(exemplar), ..Piece::of(text, at..at, worth) }
+    };
+    ids.chunks(IDS_A_PIECE).enumerate().map(piece).collect()
 }
 
 /// Cuts a piece of one overlong line at blanks.
@@ -117,18 +135,14 @@ pub(super) fn repeats_note(repeats: usize) -> String {
 
 struct Group<'a> {
     count: usize,
-    is_error: bool,
+    alarm: Alarm,
     ids: Vec<&'a str>,
 }
 
 impl Group<'_> {
     /// What is said after the line that stands for the group.
     fn note(&self, repeats: usize) -> String {
-        if self.count == repeats {
-            return repeats_note(repeats);
-        }
-        let ids = if self.ids.is_empty() { String::new() } else { format!(": {}", self.ids.join(" ")) };
-        format!(" [x{} alike{ids}]", self.count)
+        if self.count == repeats { repeats_note(repeats) } else { format!(" [x{} alike]", self.count) }
     }
 }
 
@@ -144,17 +158,19 @@ impl<'a> Groups<'a> {
         let mut known: HashMap<u64, usize> = HashMap::new();
         let mut groups = Self { all: Vec::new(), of_line: Vec::new(), place: Vec::new() };
         let mut seen: Vec<usize> = Vec::new();
+        let mut exemplars: Vec<&str> = Vec::new();
         for (span, repeats) in lines {
             let line = first_line(&text[span.clone()]);
             let index = *known.entry(template(line)).or_insert_with(|| {
-                groups.all.push(Group { count: 0, is_error: tells_of_an_error(line), ids: Vec::new() });
+                groups.all.push(Group { count: 0, alarm: Alarm::of(line), ids: Vec::new() });
+                exemplars.push(line);
                 seen.push(0);
                 groups.all.len() - 1
             });
             let group = &mut groups.all[index];
             group.count += repeats;
-            if group.is_error && seen[index] > 0 {
-                note_ids(line, &mut group.ids);
+            if group.alarm == Alarm::Error && seen[index] > 0 {
+                note_ids(line, exemplars[index], &mut group.ids);
             }
             groups.of_line.push(index);
             groups.place.push(seen[index]);
@@ -164,19 +180,27 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// Words with a digit that are neither short numbers nor times: addresses, ids, paths.
-fn note_ids<'a>(line: &'a str, ids: &mut Vec<&'a str>) {
-    let words = line.split(|c: char| c.is_whitespace() || "=,;()[]{}<>\"'".contains(c));
+/// Notes the addresses, hexadecimal ids, paths and other words with letters and digits of a line that
+/// the line which stands for its group does not have.
+fn note_ids<'a>(line: &'a str, exemplar: &str, ids: &mut Vec<&'a str>) {
+    if ids.len() >= IDS_MAX {
+        return;
+    }
+    let words = line.split(|c: char| c.is_whitespace() || "=,;()[]{}<>\"'|".contains(c));
     for word in words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/')) {
-        let is_id = word.len() >= 6
-            && word.len() <= 64
-            && word.contains(|c: char| c.is_ascii_digit())
-            && !is_time(word)
-            && (word.contains(|c: char| c.is_ascii_alphabetic() || "./_".contains(c)));
-        if is_id && ids.len() < IDS_MAX && !ids.contains(&word) {
+        if ids.len() < IDS_MAX && is_id(word) && !exemplar.contains(word) && !ids.contains(&word) {
             ids.push(word);
         }
     }
+}
+
+fn is_id(word: &str) -> bool {
+    if word.len() < 6 || word.len() > 200 || is_time(word) {
+        return false;
+    }
+    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    let is_path = word.matches('/').count() >= 2 || (word.contains('/') && word.contains('.'));
+    is_path || (has_digit && word.len() <= 64 && word.contains(|c: char| c.is_ascii_alphabetic() || "._:".contains(c)))
 }
 
 fn is_time(word: &str) -> bool {
@@ -221,7 +245,70 @@ fn is_hex(word: &str) -> bool {
     word.len() >= 6 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a line tells that something went wrong.
+/// How much a line alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// Nothing is wrong.
+    None,
+    /// The program says that it is fine, in words of trouble.
+    Mention,
+    /// Something went wrong.
+    Error,
+}
+
+impl Alarm {
+    /// Returns how much a line alarms, by the severity it names, else by its words.
+    pub(super) fn of(line: &str) -> Self {
+        match (severity(line), tells_of_an_error(line)) {
+            (Some(Severity::Bad), _) | (None, true) => Self::Error,
+            (Some(Severity::Fine), true) => Self::Mention,
+            _ => Self::None,
+        }
+    }
+
+    fn worth(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Mention => 8.0,
+            Self::Error => 10.0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Fine,
+    Bad,
+}
+
+/// The severity that the head of a line names: a whole word in capitals or between signs, or a
+/// single letter after the time and the process, as on Android.
+fn severity(line: &str) -> Option<Severity> {
+    let head = &line[..line.floor_char_boundary(120)];
+    let mut numbers = 0;
+    for word in head.split_whitespace().take(9) {
+        let core = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
+        let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+        // "level=warn", "severity:error".
+        let core = core.rsplit(['=', ':', '|', '[']).next().unwrap_or(core);
+        let named = core.bytes().all(|byte| byte.is_ascii_uppercase()) || core.len() != word.len();
+        match core {
+            "E" | "W" | "F" if numbers >= 2 && word.len() <= 3 => return Some(Severity::Bad),
+            "I" | "D" | "V" | "N" if numbers >= 2 && word.len() <= 3 => return Some(Severity::Fine),
+            _ if named && !has_digit => match core.to_ascii_lowercase().as_str() {
+                "error" | "err" | "fatal" | "warn" | "warning" | "severe" | "critical" | "crit" | "failure"
+                | "alert" | "emerg" | "panic" => return Some(Severity::Bad),
+                "info" | "debug" | "trace" | "notice" | "verbose" | "fine" => return Some(Severity::Fine),
+                _ => {}
+            },
+            _ => {}
+        }
+        numbers += usize::from(has_digit);
+    }
+    None
+}
+
+/// Whether the words of a line tell that something went wrong.
 pub(super) fn tells_of_an_error(line: &str) -> bool {
     const SIGNS: &[&str] = &[
         "error",
@@ -243,6 +330,11 @@ pub(super) fn tells_of_an_error(line: &str) -> bool {
         "killed",
         "segfault",
         "unreachable",
+        "unexpected",
+        " lost",
+        "warning",
+        "not found",
+        "reset by",
     ];
     let lower = line.to_ascii_lowercase();
     SIGNS.iter().any(|sign| lower.contains(sign))
@@ -295,7 +387,25 @@ mod tests {
     fn a_group_of_errors_lists_what_differs() {
         let text = "10:00:00 error: peer 10.0.0.1 refused\n10:00:01 ok\n10:00:02 error: peer 10.0.0.2 refused\n";
         let draft = Log.draft(text, None);
-        assert_eq!(draft.pieces[0].text, "10:00:00 error: peer 10.0.0.1 refused [x2 alike: 10.0.0.2]\n");
-        assert!(draft.pieces[0].worth > draft.pieces[1].worth && draft.pieces[1].worth > draft.pieces[2].worth);
+        let written: Vec<&str> = draft.pieces.iter().map(|piece| &*piece.text).collect();
+        assert_eq!(written[..2], ["10:00:00 error: peer 10.0.0.1 refused [x2 alike]\n", "  also: 10.0.0.2\n"]);
+        assert!(draft.pieces.windows(2).all(|pair| pair[0].worth > pair[1].worth), "{written:?}");
+    }
+
+    #[test]
+    fn a_line_alarms_by_its_severity_then_by_its_words() {
+        for (line, alarm) in [
+            ("2026-01-02 10:00:00 ERROR worker stopped", Alarm::Error),
+            ("2026-01-02 10:00:00 INFO worker failed over", Alarm::Mention),
+            ("2026-01-02 10:00:00 INFO worker started", Alarm::None),
+            ("03-17 16:13:38.811  1702  2395 W Power: low", Alarm::Error),
+            ("03-17 16:13:38.811  1702  2395 D Power: error free", Alarm::Mention),
+            ("time=10:00 level=warn msg=\"slow\"", Alarm::Error),
+            ("[error] no such file", Alarm::Error),
+            ("Jan  2 10:00:02 host sshd: connection refused", Alarm::Error),
+            ("Plan E is fine", Alarm::None),
+        ] {
+            assert_eq!(Alarm::of(line), alarm, "{line}");
+        }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! The first mark of a text says everything: `[lines 120-340 cut, 2,114 tokens, ctx:ab12cd34]`. Where
 //! there are so many gaps that such marks would eat the budget, the later ones only name the lines:
-//! `[…400-410]`, or `[…]` for a part of one line. Every cut is in [`Marks::cuts`] either way.
+//! `[…400-410]`, or `[…]` for a part of one line. Where single lines are picked out of many, as in logs,
+//! the line after a gap begins with its number instead: `…411 text`. Every cut is in [`Marks::cuts`]
+//! either way.
 
 use std::ops::Range;
 
@@ -54,7 +56,12 @@ impl Marks<'_> {
     /// Notes that the pieces of this range are left out; returns the words for their place.
     pub fn cut(&mut self, range: Range<usize>) -> String {
         let cut = self.note(range);
-        if self.is_full() { full(&cut, self.handle) } else { brief(&cut) }
+        self.words(&cut)
+    }
+
+    /// Returns the words for the cut noted last.
+    pub fn words(&self, cut: &Cut) -> String {
+        if self.is_full() { full(cut, self.handle) } else { brief(cut) }
     }
 
     /// Notes that the pieces of this range are left out, for a layout that marks them in a way of

@@ -35,7 +35,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use detect::{Detected, detect};
-pub use draft::{Compressor, Draft, Layout, Lines, Piece};
+pub use draft::{Compressor, Draft, Layout, Lines, Numbered, Piece};
 pub use fit::{CannotFit, Fitted, Request, fit};
 pub use level::{Level, Levels, UnknownLevel};
 pub use marks::{Cut, Marks};

@@ -39,6 +39,7 @@ pub(super) fn summarize(
     let whole = Cut { from_line: task.lines.len(), to_line: task.lines.len(), tokens: 0, partial: false };
     let full = task.measure.count(&marks::full(&Cut { from_line: 1, tokens: 10_000, ..whole }, task.handle)) + 1;
     let brief = task.measure.count(&marks::brief(&Cut { from_line: 1, ..whole })) + 1;
+    let short = task.measure.count(&draft.layout.short_mark(task.lines.len()));
     let chooser = Chooser {
         task,
         draft: &draft,
@@ -50,7 +51,7 @@ pub(super) fn summarize(
 
     let mut needed = usize::MAX;
     for (style, first, further) in
-        [(Style::Full, full, full), (Style::FirstFull, full, brief), (Style::Brief, brief, brief)]
+        [(Style::Full, full, full), (Style::FirstFull, full + brief, short), (Style::Brief, brief, short)]
     {
         match chooser.choose(style, first, further) {
             // Marks that take more than a twelfth of the budget are made shorter.

@@ -41,6 +41,8 @@ pub async fn hold(call: &Call, name: &str, asked: Option<usize>, mut answer: Ans
         if asked.is_some() {
             // The budget is that of the text, not of its quotation marks and line ends in JSON.
             most += escapes(&answer.structured, measure);
+            // What was cut is named in the text too, so its list gives way before the text does.
+            shorten_cuts(&mut answer.structured, measure, most);
         }
         let mut shrinking = Shrinking { call, measure, limit: most, longs: Vec::new() };
         if !shrinking.shrink(&mut answer.structured).await {
@@ -245,6 +247,24 @@ fn sibling(structured: &Value, pointer: &str) -> Option<String> {
     structured.pointer(parent)?.get("handle")?.as_str().map(str::to_owned)
 }
 
+/// Cuts the end of the list of cuts as far as that helps.
+fn shorten_cuts(structured: &mut Value, measure: Measure, limit: usize) {
+    let Some(map) = structured.as_object_mut() else { return };
+    for _ in 0..TRIES {
+        let whole = Value::from(map.clone()).to_string();
+        let Some(Value::Array(cuts)) = map.get_mut("cuts") else { return };
+        if cuts.len() < 2 || measure.fits(&whole, limit) {
+            return;
+        }
+        let listed = measure.count(&Value::from(cuts.clone()).to_string());
+        let over = measure.count(&whole).saturating_sub(limit);
+        let before = cuts.len();
+        cuts.truncate((before * listed.saturating_sub(over + 16) / listed.max(1)).clamp(1, before - 1));
+        let gone = (before - cuts.len()) as u64 + map.get("more_cuts").and_then(Value::as_u64).unwrap_or(0);
+        map.insert("more_cuts".to_owned(), Value::from(gone));
+    }
+}
+
 /// Cuts the end of the longest list, so that `wanted` tokens become at most `limit`; returns
 /// whether there was one.
 fn shorten(value: &mut Value, limit: usize, wanted: usize) -> bool {
@@ -287,6 +307,17 @@ mod tests {
         assert!(left < 51, "{value}");
         assert_eq!(value["more"], 102 - left);
         assert!(!shorten(&mut json!({ "one": [1] }), 1, 2));
+    }
+
+    #[test]
+    fn the_list_of_cuts_gives_way_before_the_text() {
+        let cuts: Vec<Value> = (0..100).map(|line| json!({ "from_line": line, "to_line": line })).collect();
+        let mut value = json!({ "text": "word ".repeat(100), "cuts": cuts });
+        shorten_cuts(&mut value, Measure::default(), 300);
+        let left = value["cuts"].as_array().expect("a list").len();
+        assert!(left > 1 && Measure::default().fits(&value.to_string(), 300), "{value}");
+        assert_eq!(value["more_cuts"], 100 - left);
+        assert_eq!(value["text"], "word ".repeat(100));
     }
 
     #[test]
