@@ -13,6 +13,8 @@ from checks import BINARY, expect, expect_equal, official_encoding
 ENCODINGS = ["cl100k_base", "o200k_base", "o200k_harmony"]
 SEED = 20260728
 LISTED_TOKENS_MAX = 3000
+RANDOM_TEXTS = 30_000
+BATCH = 5_000
 BUDGETS = [1, 5, 17, 60, 250, 1000]
 
 ALPHABETS = {
@@ -35,6 +37,28 @@ def texts() -> list[str]:
     for pieces in [*ALPHABETS.values(), everything]:
         made += ["".join(random.choices(pieces, k=length)) for length in [1, 2, 3, 5, 10, 30, 100, 1000]]
     return made + [Path(name).read_text() for name in ["ARCHITECTURE.md", "README.md"] if Path(name).exists()]
+
+
+def random_texts(count: int) -> list[str]:
+    """Returns short texts of the pieces of all alphabets, of letters, and of any characters at all."""
+    pieces = [piece for pieces in ALPHABETS.values() for piece in pieces]
+    pieces += ["'S", "'ſ", "'LL", "'Ve", "'d", "'x", "don't", "ʰAB", "\u0300\u0301", "\u200b", "\u2003", "\x85", "\x0b", "\x1c"]
+    pieces += ["HTTPServer", "camelCase", "👍🏽", "क्षि", "ไทย", "/*", "*/\n", "--", "=>", "<|fim_prefix|>"]
+
+    def piece() -> str:
+        kind = random.randrange(10)
+        if kind == 0:
+            return "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=random.randrange(12)))
+        if kind == 1:
+            return chr(random.randrange(128))
+        if kind == 2:
+            point = random.randrange(0x110000 - 0x800)
+            return chr(point if point < 0xD800 else point + 0x800)
+        if kind == 3:
+            return random.choice(pieces) * random.randrange(1, 6)
+        return random.choice(pieces)
+
+    return ["".join(piece() for _ in range(random.randrange(1, 40))) for _ in range(count)]
 
 
 def ask(requests: list[tuple[str, dict]]) -> list[dict]:
@@ -71,8 +95,20 @@ def main() -> None:
     expect(listed <= LISTED_TOKENS_MAX, f"tools/list has at most {LISTED_TOKENS_MAX} tokens", listed)
 
     made = texts()
+    many = random_texts(RANDOM_TEXTS)
     for name in ENCODINGS:
         official = official_encoding(name)
+        for start in range(0, RANDOM_TEXTS, BATCH):
+            batch = many[start : start + BATCH]
+            results = ask([("count_tokens", {"text": text, "encoding": name}) for text in batch])
+            counts = [len(official.encode_ordinary(text)) for text in batch]
+            wrong = [
+                {"text": text, "official": count, "ours": result["total"]}
+                for text, count, result in zip(batch, counts, results)
+                if result["total"] != count
+            ]
+            expect_equal(wrong, [], f"{name}: random texts {start} to {start + len(batch)} count as officially")
+
         counts = [len(official.encode_ordinary(text)) for text in made]
         results = ask([("count_tokens", {"text": text, "encoding": name}) for text in made])
         wrong = [
