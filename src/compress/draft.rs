@@ -102,6 +102,11 @@ pub trait Layout {
     fn short_mark(&self, line: usize) -> String {
         format!("{}\n", brief(&Cut { from_line: line, to_line: line, tokens: 0, partial: false }))
     }
+
+    /// Whether this selection lacks so much that a choice with marks of no words is better.
+    fn wants_shorter_marks(&self, _kept: &[bool]) -> bool {
+        false
+    }
 }
 
 /// Writes pieces one after the other, with a mark for each gap.

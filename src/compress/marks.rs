@@ -38,6 +38,9 @@ pub(super) enum Style {
     FirstFull,
     /// No mark names more than the lines: for budgets that are smaller than a full mark.
     Brief,
+    /// The first mark says everything, the others nothing but that something is cut: for kinds
+    /// whose gaps are so many that lines would take the room of what they stand between.
+    Bare,
 }
 
 /// Writes marks and keeps the list of what they stand for.
@@ -55,23 +58,37 @@ pub struct Marks<'a> {
 impl Marks<'_> {
     /// Notes that the pieces of this range are left out; returns the words for their place.
     pub fn cut(&mut self, range: Range<usize>) -> String {
-        let cut = self.note(range);
+        self.cut_to(range, 0)
+    }
+
+    /// Notes that the pieces of this range are left out, and what follows them up to the byte
+    /// `end`; returns the words for their place.
+    pub fn cut_to(&mut self, range: Range<usize>, end: usize) -> String {
+        let cut = self.note_to(range, end);
         self.words(&cut)
     }
 
-    /// Returns the words for the cut noted last.
+    /// Returns the words for the cut noted last, which are none where a mark is to be bare.
     pub fn words(&self, cut: &Cut) -> String {
-        if self.is_full() { full(cut, self.handle) } else { brief(cut) }
+        match self.style {
+            _ if self.is_full() => full(cut, self.handle),
+            Style::Bare => String::new(),
+            _ => brief(cut),
+        }
     }
 
     /// Notes that the pieces of this range are left out, for a layout that marks them in a way of
     /// its own.
     pub fn note(&mut self, range: Range<usize>) -> Cut {
+        self.note_to(range, 0)
+    }
+
+    fn note_to(&mut self, range: Range<usize>, at_least: usize) -> Cut {
         let sum: usize = self.costs[range.clone()].iter().sum();
         // Pieces counted one by one are rounded one by one; together they are no more than the whole.
         let (whole, all) = self.whole;
         let tokens = if all > whole { sum * whole / all } else { sum };
-        let end = self.pieces[range.clone()].iter().map(|piece| piece.end).fold(0, usize::max);
+        let end = self.pieces[range.clone()].iter().map(|piece| piece.end).fold(at_least, usize::max);
         let span = self.pieces[range.start].span.start..end;
         let cut = self.lines.cut(span, tokens);
         self.cuts.push(cut.clone());
@@ -82,7 +99,7 @@ impl Marks<'_> {
     pub fn is_full(&self) -> bool {
         match self.style {
             Style::Full => true,
-            Style::FirstFull => self.cuts.len() == 1,
+            Style::FirstFull | Style::Bare => self.cuts.len() == 1,
             Style::Brief => false,
         }
     }

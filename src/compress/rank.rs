@@ -83,7 +83,8 @@ impl Query {
         scores
     }
 
-    fn bm25<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
+    /// Returns the BM25 score of each passage.
+    pub(super) fn bm25<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
         let stemmer = Stemmer::create(Algorithm::English);
         let mut known: HashMap<String, Option<usize>> = HashMap::new();
         let mut lengths = Vec::new();

@@ -20,6 +20,9 @@ pub(super) struct Task<'a> {
     pub(super) handle: Option<&'a Handle>,
 }
 
+/// The tokens of a mark without words.
+const BARE: usize = 3;
+
 /// How often room that is left over is filled.
 const FILLS: usize = 4;
 
@@ -55,12 +58,32 @@ pub(super) fn summarize(
     {
         match chooser.choose(style, first, further) {
             // Marks that take more than a twelfth of the budget are made shorter.
-            Ok(chosen) if style == Style::Full && (chosen.2.len().saturating_sub(1)) * full > task.max_tokens / 12 => {}
-            Ok(chosen) => return Ok(chosen),
+            Ok(chosen)
+                if style == Style::Full
+                    && (chosen.cuts.len().saturating_sub(1) * full > task.max_tokens / 12
+                        || draft.layout.wants_shorter_marks(&chosen.kept)) => {}
+            Ok(chosen) if style == Style::FirstFull && draft.layout.wants_shorter_marks(&chosen.kept) => {
+                return Ok(chooser.choose(Style::Bare, full, BARE).unwrap_or(chosen).told());
+            }
+            Ok(chosen) => return Ok(chosen.told()),
             Err(tokens) => needed = needed.min(tokens),
         }
     }
     Err(needed)
+}
+
+/// What a selection became.
+struct Chosen {
+    text: String,
+    tokens: usize,
+    cuts: Vec<Cut>,
+    kept: Vec<bool>,
+}
+
+impl Chosen {
+    fn told(self) -> (String, usize, Vec<Cut>) {
+        (self.text, self.tokens, self.cuts)
+    }
 }
 
 struct Chooser<'a> {
@@ -73,7 +96,7 @@ struct Chooser<'a> {
 }
 
 impl Chooser<'_> {
-    fn choose(&self, style: Style, first: usize, further: usize) -> Result<(String, usize, Vec<Cut>), usize> {
+    fn choose(&self, style: Style, first: usize, further: usize) -> Result<Chosen, usize> {
         let max_tokens = self.task.max_tokens;
         let is_marked = style == Style::Full || self.draft.layout.marks_each_gap();
         let further = if is_marked { further } else { 0 };
@@ -86,7 +109,7 @@ impl Chooser<'_> {
         }
         let mandatory = selection.kept.iter().filter(|kept| **kept).count();
         let mut room = max_tokens;
-        let mut best: Option<(String, usize, Vec<Cut>)> = None;
+        let mut best: Option<Chosen> = None;
         for _ in 0..=FILLS {
             let before = selection.kept.iter().filter(|kept| **kept).count();
             self.order.iter().for_each(|index| selection.keep(*index, room));
@@ -95,8 +118,8 @@ impl Chooser<'_> {
                 break;
             }
             let Some(written) = self.shrink(&mut selection, style) else { break };
-            let slack = max_tokens - written.1;
-            if best.as_ref().is_none_or(|best| written.1 > best.1) {
+            let slack = max_tokens - written.tokens;
+            if best.as_ref().is_none_or(|best| written.tokens > best.tokens) {
                 best = Some(written);
             }
             if slack <= max_tokens / 64 {
@@ -113,12 +136,12 @@ impl Chooser<'_> {
     }
 
     /// Writes the selection down, leaving out more while it is over the budget.
-    fn shrink(&self, selection: &mut Selection<'_>, style: Style) -> Option<(String, usize, Vec<Cut>)> {
+    fn shrink(&self, selection: &mut Selection<'_>, style: Style) -> Option<Chosen> {
         loop {
             let (text, cuts) = self.write(&selection.kept, style);
             let tokens = self.task.measure.count(&text);
             if tokens <= self.task.max_tokens {
-                return Some((text, tokens, cuts));
+                return Some(Chosen { text, tokens, cuts, kept: selection.kept.clone() });
             }
             let aim = selection.total.saturating_sub(tokens - self.task.max_tokens);
             let mut dropped = false;

@@ -120,6 +120,8 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
         || is_partial
         || matches!(kind, Kind::Log | Kind::Json | Kind::Search | Kind::Diff)
         || fitted.text.trim_end().ends_with('…')
+        || fitted.text.contains("/*…*/")
+        || fitted.text.contains("//…")
     {
         return;
     }
@@ -133,6 +135,14 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
             back.push(line.to_owned());
             continue;
         };
+        // The head of a definition stands before the mark for its body.
+        let before = &line[..found.get(0).map_or(0, |whole| whole.start())];
+        if let Some((head, _)) = before.split_once("/*").or_else(|| before.split_once(" ... "))
+            && kind == Kind::Code
+            && !head.trim().is_empty()
+        {
+            back.push(head.to_owned());
+        }
         let from: usize = found[1].parse().expect("a number");
         let to: usize = found.get(2).map_or(from, |to| to.as_str().parse().expect("a number"));
         named.push((from, to));

@@ -17,6 +17,10 @@ pub(super) enum Role {
     Body,
     /// A comment on lines of its own.
     Comment,
+    /// A statement that is a comment: a docstring.
+    Text,
+    /// The line above a file that names it.
+    File,
     /// Blank lines.
     Blank,
     /// Anything else: imports, fields, statements.
@@ -36,6 +40,13 @@ pub(super) struct Block {
     pub(super) depth: usize,
     /// Whether it is a definition of definitions: a class, an `impl`, a module.
     pub(super) holds_blocks: bool,
+    /// Whether it is a definition whose body are fields or variants.
+    pub(super) is_data: bool,
+    /// Whether the text has a definition of the same words before it.
+    pub(super) is_known: bool,
+    /// The name of what is defined; empty when it is not known.
+    pub(super) name: Range<usize>,
+    pub(super) language: Language,
 }
 
 /// A line with what the scanner found in it.
@@ -294,7 +305,19 @@ impl Cutter<'_> {
     fn push(&mut self, lines: Range<usize>, role: Role, parent: Option<usize>, depth: usize) -> usize {
         let open = self.lines[lines.start].span.start..self.lines[lines.end - 1].span.end;
         let close = open.end..open.end;
-        self.blocks.push(Block { open, close, parent, role, depth, holds_blocks: false });
+        let (name, language) = (close.clone(), self.language);
+        self.blocks.push(Block {
+            open,
+            close,
+            parent,
+            role,
+            depth,
+            holds_blocks: false,
+            is_data: false,
+            is_known: false,
+            name,
+            language,
+        });
         self.blocks.len() - 1
     }
 }

@@ -13,9 +13,12 @@ pub(super) struct Language {
     pub(super) has_templates: bool,
 }
 
-const RUST: Language = Language { is_indented: false, line_comment: "//", is_rust: true, has_templates: false };
-const BRACES: Language = Language { is_indented: false, line_comment: "//", is_rust: false, has_templates: true };
-const PYTHON: Language = Language { is_indented: true, line_comment: "#", is_rust: false, has_templates: false };
+pub(super) const RUST: Language =
+    Language { is_indented: false, line_comment: "//", is_rust: true, has_templates: false };
+pub(super) const BRACES: Language =
+    Language { is_indented: false, line_comment: "//", is_rust: false, has_templates: true };
+pub(super) const PYTHON: Language =
+    Language { is_indented: true, line_comment: "#", is_rust: false, has_templates: false };
 
 impl Language {
     /// Returns the language that `text` is most likely in.

@@ -1,18 +1,25 @@
 //! Source code: definitions first, bodies elided.
 //!
-//! A first form without a parser: braces or indentation tell where definitions begin and end. What
-//! is cut leaves a comment (and `...` in Python), so that the rest still parses. A text whose
-//! brackets do not match is cut by lines.
+//! A text is cut into its files ([`files`]), each file is parsed ([`parse`], with the languages of
+//! [`grammar`]) and cut at its definitions. What is cut leaves a comment (and `...` in Python), so
+//! that the rest still parses. Other languages, giant files and files too broken to parse are cut by
+//! brackets or indentation ([`blocks`]), and by lines where those do not match either.
 
 mod blocks;
+mod files;
+mod grammar;
 mod language;
 mod layout;
+mod parse;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
 
 use super::draft::{Compressor, Draft, Piece};
 use super::{Kind, Query, lines};
 use blocks::{Block, Role};
+use grammar::Grammar;
 use language::Language;
 
 /// Source code.
@@ -28,9 +35,13 @@ impl Compressor for Code {
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        let language = Language::of(text);
-        let blocks = blocks::cut(text, language).unwrap_or_else(|| by_lines(text));
-        let answers = query.map(|query| answers(text, &blocks, query));
+        let files = cut(text);
+        let answers = query.map(|query| answers(text, &files, query));
+        let mut blocks: Vec<Block> = files.into_iter().flat_map(|file| file.blocks).collect();
+        let mut seen = HashSet::new();
+        for block in blocks.iter_mut().filter(|block| block.role == Role::Definition && !block.holds_blocks) {
+            block.is_known = !seen.insert(text[block.open.clone()].trim());
+        }
         let pieces = blocks
             .iter()
             .enumerate()
@@ -44,83 +55,197 @@ impl Compressor for Code {
                 needs: block.parent,
             })
             .collect();
-        Draft { pieces, layout: Box::new(layout::CodeLayout::of(text, language, blocks)) }
+        Draft { pieces, layout: Box::new(layout::CodeLayout::of(blocks)) }
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
-        let comment = Language::of(text).line_comment;
-        Some(format!("{comment} {mark}"))
+        let notation = Grammar::guesses(text).first().map_or_else(|| Language::of(text), |grammar| grammar.notation());
+        Some(format!("{} {mark}", notation.line_comment))
     }
 }
 
-/// What a block is worth without a query: signatures, public and types first; then what stands
-/// between definitions; small bodies before large ones; comments last.
+/// A file of a text; the blocks' parents are numbers in the whole text.
+struct File<'a> {
+    name: &'a str,
+    /// The number of its first block in the whole text.
+    first: usize,
+    blocks: Vec<Block>,
+}
+
+/// Cuts a text into files and these into blocks.
+fn cut(text: &str) -> Vec<File<'_>> {
+    let mut files = Vec::new();
+    let mut count = 0;
+    for part in files::split(text) {
+        let grammars = match part.grammar {
+            Some(grammar) => grammar.relatives(),
+            None => Grammar::guesses(&text[part.body.clone()]),
+        };
+        let cut = parse::cut(text, part.body.clone(), &grammars);
+        let body = cut.unwrap_or_else(|| unparsed(text, part.body.clone()));
+        let has_header = !part.header.is_empty();
+        let first = count + usize::from(has_header);
+        let mut blocks = Vec::with_capacity(body.len() + 1);
+        if has_header {
+            let language = body.first().map_or(language::BRACES, |block| block.language);
+            blocks.push(Block { close: part.footer, role: Role::File, ..plain(part.header, language) });
+        }
+        blocks.extend(body.into_iter().map(|block| {
+            let parent = block.parent.map(|parent| parent + first).or(has_header.then_some(count));
+            Block { parent, ..block }
+        }));
+        files.push(File { name: part.name, first: count, blocks });
+        count += files.last().map_or(0, |file| file.blocks.len());
+    }
+    files
+}
+
+/// Cuts what cannot be parsed, by brackets, by indentation or by lines.
+fn unparsed(text: &str, range: Range<usize>) -> Vec<Block> {
+    let source = &text[range.clone()];
+    let language = Language::of(source);
+    let mut blocks = blocks::cut(source, language).unwrap_or_else(|| by_lines(source, language));
+    for block in &mut blocks {
+        for span in [&mut block.open, &mut block.close, &mut block.name] {
+            *span = span.start + range.start..span.end + range.start;
+        }
+    }
+    blocks
+}
+
+fn plain(open: Range<usize>, language: Language) -> Block {
+    let close = open.end..open.end;
+    let name = close.clone();
+    Block {
+        open,
+        close,
+        parent: None,
+        role: Role::Loose,
+        depth: 0,
+        holds_blocks: false,
+        is_data: false,
+        is_known: false,
+        name,
+        language,
+    }
+}
+
+/// A block a line, for text in which no definitions can be found.
+fn by_lines(text: &str, language: Language) -> Vec<Block> {
+    lines::spans(text).map(|span| plain(span, language)).collect()
+}
+
+/// What a block is worth without a query: signatures, public and types first, short ones before long
+/// ones; then what stands between definitions; then comments; small bodies before large ones.
 fn worth(text: &str, block: &Block) -> f64 {
     let open = &text[block.open.clone()];
     let length = open.len() as f64;
     match block.role {
+        Role::File => 20.0,
         Role::Definition => {
-            let first = open.trim_start();
+            let first = open.trim();
             let is_public = ["pub ", "export ", "public "].iter().any(|word| first.starts_with(word));
-            10.0 + if is_public { 3.0 } else { 0.0 } + if block.holds_blocks { 2.0 } else { 0.0 }
+            10.0 + if is_public { 0.5 } else { 0.0 } + if block.holds_blocks || block.is_data { 0.5 } else { 0.0 }
                 - block.depth as f64 * 0.2
-                - length / 2_000.0
+                - (length / 60.0).min(3.0)
+                // One more method of the same name and types tells little.
+                - if block.is_known { 4.0 } else { 0.0 }
         }
-        Role::Loose => 6.0 - length / 1_000.0,
-        Role::Comment => 2.0 - length / 2_000.0,
+        Role::Loose => 3.0 - length / 1_000.0,
+        Role::Comment | Role::Text => 2.0 - length / 2_000.0,
         Role::Body => 1.0 - length / 4_000.0,
         Role::Blank => 0.0,
     }
 }
 
+/// How much its path and name count for a definition, against its body.
+const NAME: f64 = 1.5;
+/// How much the best definition of its file counts for another.
+const SIBLING: f64 = 0.5;
+/// What the best answer is worth more than anything without a query.
+const ANSWER: f64 = 100.0;
+
 /// With a query, whole definitions that answer it, and what they stand in, are worth most.
-fn answers(text: &str, blocks: &[Block], query: &Query) -> Vec<f64> {
-    // A definition is judged with its body and its comment, and its name once more.
-    let passages: Vec<Cow<'_, str>> = blocks
+fn answers(text: &str, files: &[File<'_>], query: &Query) -> Vec<f64> {
+    let units: Vec<Unit> = files.iter().enumerate().flat_map(|(index, file)| units(file, index)).collect();
+    let bodies = query.bm25(units.iter().map(|unit| &text[unit.span.clone()]));
+    let names: Vec<String> = units
         .iter()
-        .enumerate()
-        .map(|(index, block)| match block.role {
-            Role::Definition if !block.holds_blocks => {
-                let end = blocks
-                    .get(index + 1)
-                    .filter(|next| next.parent == Some(index))
-                    .map_or(block.open.end, |body| body.open.end);
-                let before = index.checked_sub(1).filter(|before| blocks[*before].role == Role::Comment);
-                let start = before.map_or(block.open.start, |before| blocks[before].open.start);
-                Cow::Owned(format!("{} {}", &text[start..end], &text[block.open.clone()]))
-            }
-            Role::Loose | Role::Definition => Cow::Borrowed(&text[block.open.clone()]),
-            _ => Cow::Borrowed(""),
+        .map(|unit| {
+            format!(
+                "{} {} {}",
+                files[unit.file].name,
+                unit.holder.map_or("", |holder| &text[holder.clone()]),
+                &text[unit.name.clone()]
+            )
         })
         .collect();
-    let scores = query.relevance(passages.iter().map(|passage| &**passage));
-    (0..blocks.len())
-        .map(|index| {
-            let block = &blocks[index];
-            let of = match block.role {
-                Role::Body => block.parent.filter(|parent| !blocks[*parent].holds_blocks),
-                // The comment above a definition goes with it.
-                Role::Comment => blocks.get(index + 1).filter(|next| next.role == Role::Definition).map(|_| index + 1),
-                _ => Some(index),
-            };
-            let score = of.map_or(0.0, |of| scores[of]);
-            if score > 0.0 { 20.0 * score } else { 0.0 }
-        })
-        .collect()
+    let names = query.bm25(names.iter().map(String::as_str));
+    let mut scores: Vec<f64> = bodies.iter().zip(&names).map(|(body, name)| body + NAME * name).collect();
+    let mut best = vec![0.0_f64; files.len()];
+    for (unit, score) in units.iter().zip(&scores) {
+        best[unit.file] = best[unit.file].max(*score);
+    }
+    for (unit, score) in units.iter().zip(&mut scores) {
+        *score += SIBLING * best[unit.file];
+    }
+    let highest = scores.iter().copied().fold(0.0, f64::max);
+    let count = files.iter().map(|file| file.blocks.len()).sum();
+    let mut answers = vec![0.0; count];
+    if highest > 0.0 {
+        for (unit, score) in units.iter().zip(&scores) {
+            for index in unit.blocks.clone() {
+                answers[index] = ANSWER * score / highest;
+            }
+        }
+    }
+    answers
 }
 
-/// A block a line, for text in which no definitions can be found.
-fn by_lines(text: &str) -> Vec<Block> {
-    lines::spans(text)
-        .map(|span| Block {
-            close: span.end..span.end,
-            open: span,
-            parent: None,
-            role: Role::Loose,
-            depth: 0,
-            holds_blocks: false,
-        })
-        .collect()
+/// What is judged as a whole: a definition with its body and the comment above it.
+struct Unit<'a> {
+    file: usize,
+    /// The blocks, by their number in the whole text.
+    blocks: Range<usize>,
+    span: Range<usize>,
+    name: Range<usize>,
+    /// The name of what it stands in.
+    holder: Option<&'a Range<usize>>,
+}
+
+fn units<'a>(file: &'a File<'_>, number: usize) -> Vec<Unit<'a>> {
+    let blocks = &file.blocks;
+    let first = file.first;
+    let mut units = Vec::new();
+    let mut at = 0;
+    let mut above = None;
+    while at < blocks.len() {
+        let block = &blocks[at];
+        let mut end = at + 1;
+        match block.role {
+            Role::Comment => {
+                above = Some(at);
+                at += 1;
+                continue;
+            }
+            Role::Definition if !block.holds_blocks => {
+                end += blocks[at + 1..].iter().take_while(|other| other.depth > block.depth).count();
+            }
+            Role::Blank | Role::File => {
+                above = None;
+                at += 1;
+                continue;
+            }
+            _ => {}
+        }
+        let start = above.take().unwrap_or(at);
+        let last = &blocks[end - 1];
+        let span = blocks[start].open.start..last.close.end.max(block.close.end);
+        let holder = block.parent.and_then(|parent| blocks.get(parent.checked_sub(first)?)).map(|parent| &parent.name);
+        units.push(Unit { file: number, blocks: first + start..first + end, span, name: block.name.clone(), holder });
+        at = end;
+    }
+    units
 }
 
 #[cfg(test)]

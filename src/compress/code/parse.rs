@@ -1,0 +1,458 @@
+//! Where definitions begin and end, as a parser sees them.
+//!
+//! Blocks tile the text. A block ends with a line wherever the code does, so that what is cut are
+//! lines; where several things stand on one line, as in minified code, it ends with the code.
+
+use std::ops::{ControlFlow, Range};
+
+use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
+
+use super::blocks::{Block, Role};
+use super::grammar::Grammar;
+
+/// Deeper blocks are part of the body they stand in.
+const DEPTH_MAX: usize = 12;
+
+/// Longer texts are not parsed: what they hold is data, or generated.
+const BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// How many steps a parser may take: so many at least, and so many for ten bytes. Code needs less
+/// than one step a byte. Counted and not timed, so that the same text is always cut the same way.
+const STEPS_MIN: usize = 200;
+const STEPS_PER_TEN_BYTES: usize = 1;
+
+/// A body on one line that is shorter stays whole.
+const ONE_LINE_BODY: usize = 100;
+
+/// Of how many bytes one may be in no place that the grammar knows.
+const BROKEN_SHARE: usize = 5;
+
+/// Cuts the part of a text at `range` into blocks; `None` when none of the grammars fits it.
+pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Option<Vec<Block>> {
+    let source = &text[range.clone()];
+    if source.len() > BYTES_MAX {
+        return None;
+    }
+    let mut best: Option<(usize, Tree, Grammar)> = None;
+    for grammar in grammars {
+        let Some(tree) = parse(source, *grammar) else { continue };
+        let broken = broken_bytes(&tree);
+        if best.as_ref().is_none_or(|(least, ..)| broken < *least) {
+            best = Some((broken, tree, *grammar));
+        }
+        if broken == 0 {
+            break;
+        }
+    }
+    let (_, tree, grammar) = best.filter(|(broken, ..)| broken * BROKEN_SHARE <= source.len())?;
+    let mut cutter = Cutter { text: source, grammar, blocks: Vec::new() };
+    let children = children(tree.root_node(), 0..source.len());
+    cutter.level(&children, 0..source.len(), None, 0, false);
+    let mut blocks = cutter.blocks;
+    for block in &mut blocks {
+        for span in [&mut block.open, &mut block.close, &mut block.name] {
+            *span = span.start + range.start..span.end + range.start;
+        }
+    }
+    Some(blocks)
+}
+
+fn parse(source: &str, grammar: Grammar) -> Option<Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(&grammar.language()).ok()?;
+    let mut steps = 0_usize;
+    let steps_max = STEPS_MIN + source.len() * STEPS_PER_TEN_BYTES / 10;
+    let mut limit = |_: &ParseState| {
+        steps += 1;
+        if steps > steps_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let options = ParseOptions::new().progress_callback(&mut limit);
+    let bytes = source.as_bytes();
+    parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options))
+}
+
+/// The bytes that the grammar could make nothing of.
+fn broken_bytes(tree: &Tree) -> usize {
+    let mut broken = 0;
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        if node.is_error() || node.is_missing() {
+            broken += (node.end_byte() - node.start_byte()).max(1);
+        } else if node.has_error() && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return broken;
+            }
+        }
+    }
+}
+
+/// The children of a node that lie within `range`.
+fn children(node: Node<'_>, range: Range<usize>) -> Vec<Node<'_>> {
+    let mut cursor = node.walk();
+    node.children(&mut cursor)
+        .filter(|child| {
+            child.start_byte() >= range.start && child.end_byte() <= range.end && !child.byte_range().is_empty()
+        })
+        .collect()
+}
+
+/// What a node of the tree is for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A definition of definitions.
+    Holder,
+    /// A definition whose body does something.
+    Function,
+    /// A definition whose body is a list of fields or variants.
+    Data,
+    /// Lines between others that say when what they hold counts.
+    Condition,
+}
+
+fn class(node: Node<'_>) -> Option<Class> {
+    Some(match node.kind() {
+        "impl_item"
+        | "trait_item"
+        | "mod_item"
+        | "foreign_mod_item"
+        | "class_definition"
+        | "class_declaration"
+        | "abstract_class_declaration"
+        | "class"
+        | "class_specifier"
+        | "interface_declaration"
+        | "internal_module"
+        | "module"
+        | "record_declaration"
+        | "annotation_type_declaration"
+        | "namespace_definition"
+        | "linkage_specification"
+        | "object" => Class::Holder,
+        "function_item"
+        | "function_signature_item"
+        | "function_definition"
+        | "function_declaration"
+        | "generator_function_declaration"
+        | "generator_function"
+        | "function_expression"
+        | "arrow_function"
+        | "method_definition"
+        | "method_declaration"
+        | "constructor_declaration"
+        | "compact_constructor_declaration"
+        | "method_signature"
+        | "abstract_method_signature"
+        | "function_signature"
+        | "func_literal"
+        | "method_elem"
+        | "static_initializer"
+        | "class_static_block" => Class::Function,
+        "struct_item"
+        | "enum_item"
+        | "union_item"
+        | "type_item"
+        | "enum_declaration"
+        | "type_alias_declaration"
+        | "struct_specifier"
+        | "enum_specifier"
+        | "union_specifier"
+        | "struct_type"
+        | "interface_type"
+        | "macro_definition" => Class::Data,
+        "preproc_ifdef" | "preproc_if" => Class::Condition,
+        "if_statement" | "try_statement" | "with_statement" if node.language().name() == Some("python") => {
+            Class::Condition
+        }
+        _ => return None,
+    })
+}
+
+/// A definition within what is written around it.
+struct Definition<'tree> {
+    inner: Node<'tree>,
+    class: Class,
+}
+
+/// Looks for a definition through what may be written around one: `export`, decorators, `const x =`.
+fn definition(node: Node<'_>) -> Option<Definition<'_>> {
+    let mut at = node;
+    for _ in 0..8 {
+        if let Some(class) = class(at) {
+            return Some(Definition { inner: at, class });
+        }
+        at = match at.kind() {
+            "export_statement" => at.child_by_field_name("declaration").or_else(|| at.child_by_field_name("value"))?,
+            "decorated_definition" => at.child_by_field_name("definition")?,
+            "variable_declarator" | "pair" | "public_field_definition" | "field_definition" => {
+                at.child_by_field_name("value")?
+            }
+            "assignment_expression" => at.child_by_field_name("right")?,
+            "type_spec" | "type_definition" => at.child_by_field_name("type")?,
+            "call_expression" => at.child_by_field_name("arguments")?,
+            "arguments" | "template_declaration" | "ambient_declaration" => last_named(at)?,
+            "lexical_declaration"
+            | "variable_declaration"
+            | "type_declaration"
+            | "expression_statement"
+            | "return_statement"
+            | "parenthesized_expression"
+                if at.named_child_count() == 1 =>
+            {
+                at.named_child(0)?
+            }
+            _ => return None,
+        };
+    }
+    None
+}
+
+fn last_named(node: Node<'_>) -> Option<Node<'_>> {
+    u32::try_from(node.named_child_count().checked_sub(1)?).ok().and_then(|last| node.named_child(last))
+}
+
+impl<'tree> Definition<'tree> {
+    /// The node that is the body, and the bytes of `text` within its brackets.
+    fn body(&self, text: &str, is_indented: bool) -> Option<(Node<'tree>, Range<usize>)> {
+        let bytes = text.as_bytes();
+        if self.class == Class::Condition && !is_indented {
+            let start = end_of_line(text, self.inner.start_byte());
+            let end = match self.inner.child_by_field_name("alternative") {
+                Some(alternative) => alternative.start_byte(),
+                None => {
+                    let node = &text[self.inner.byte_range()];
+                    self.inner.start_byte() + node.rfind("#endif")?
+                }
+            };
+            return (start < end).then_some((self.inner, start..end));
+        }
+        let body = if self.inner.kind() == "object" {
+            self.inner
+        } else if let Some(body) = self.inner.child_by_field_name("body") {
+            body
+        } else if let Some(body) = self.inner.child_by_field_name("consequence") {
+            body
+        } else {
+            let mut cursor = self.inner.walk();
+            self.inner.named_children(&mut cursor).find(|child| child.kind() == "field_declaration_list")?
+        };
+        let Range { start, end } = body.byte_range();
+        if is_indented {
+            return Some((body, start..end));
+        }
+        // Expressions, tuples and what has no brackets stay with the head.
+        (end >= start + 2 && bytes[start] == b'{' && bytes[end - 1] == b'}').then_some((body, start + 1..end - 1))
+    }
+}
+
+struct Cutter<'a> {
+    /// The part of the text that is parsed.
+    text: &'a str,
+    grammar: Grammar,
+    blocks: Vec<Block>,
+}
+
+impl Cutter<'_> {
+    fn is_indented(&self) -> bool {
+        self.grammar == Grammar::Python
+    }
+
+    /// Cuts what lies in `range`, of which `nodes` are the parts. In the body of a function, what is
+    /// not a definition is one block.
+    fn level(&mut self, nodes: &[Node<'_>], range: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
+        let mut at = range.start;
+        for (index, node) in nodes.iter().enumerate() {
+            if node.end_byte() <= at {
+                continue;
+            }
+            let (start, end) = self.whole_lines(node.byte_range(), at..range.end, nodes.get(index + 1));
+            if start > at {
+                self.push_rest(at..start, parent, depth, is_body);
+            }
+            at = end;
+            let is_comment = node.kind().ends_with("comment");
+            let is_text = index == 0 && parent.is_some() && self.is_docstring(*node);
+            let found = definition(*node).filter(|_| depth < DEPTH_MAX);
+            if is_comment {
+                self.push(start..end, Role::Comment, parent, depth);
+            } else if is_text {
+                self.push(start..end, Role::Text, parent, depth);
+            } else if let Some(found) = found.filter(|found| !is_body || self.is_worth_it(found)) {
+                self.definition(*node, &found, start..end, parent, depth);
+            } else {
+                self.push_rest(start..end, parent, depth, is_body);
+            }
+        }
+        if at < range.end {
+            self.push_rest(at..range.end, parent, depth, is_body);
+        }
+    }
+
+    /// Within a body only definitions that have a name or several lines stand on their own.
+    fn is_worth_it(&self, found: &Definition<'_>) -> bool {
+        found.class != Class::Condition
+            && found.inner.kind() != "object"
+            && (found.inner.child_by_field_name("name").is_some()
+                || found.inner.start_position().row < found.inner.end_position().row)
+    }
+
+    fn definition(
+        &mut self,
+        node: Node<'_>,
+        found: &Definition<'_>,
+        span: Range<usize>,
+        parent: Option<usize>,
+        depth: usize,
+    ) {
+        let body = found.body(self.text, self.is_indented()).and_then(|(body, inner)| {
+            let inner = self.within(inner, span.clone());
+            let source = &self.text[inner.clone()];
+            let is_long = source.trim_end().contains('\n') || source.len() > ONE_LINE_BODY;
+            let is_lines = !self.is_indented() || self.text[..inner.start].ends_with('\n');
+            (is_long && is_lines && !source.trim().is_empty()).then_some((body, inner))
+        });
+        let Some((body, inner)) = body else {
+            let role = match found.class {
+                Class::Condition => Role::Loose,
+                _ if found.inner.kind() == "object" => Role::Loose,
+                _ if is_anonymous(node, found) => Role::Loose,
+                _ => Role::Definition,
+            };
+            let number = self.push(span, role, parent, depth);
+            self.name(number, found);
+            return;
+        };
+        let number = self.push(span.start..inner.start, Role::Definition, parent, depth);
+        self.blocks[number].close = inner.end..span.end;
+        self.blocks[number].holds_blocks = matches!(found.class, Class::Holder | Class::Condition);
+        self.blocks[number].is_data = found.class == Class::Data || found.inner.kind() == "object";
+        self.name(number, found);
+        match found.class {
+            Class::Data => {
+                self.push(inner, Role::Body, Some(number), depth + 1);
+            }
+            Class::Holder | Class::Condition => {
+                self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, false);
+            }
+            Class::Function => self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, true),
+        }
+    }
+
+    fn name(&mut self, number: usize, found: &Definition<'_>) {
+        let node = ["name", "type", "declarator"].iter().find_map(|field| found.inner.child_by_field_name(field));
+        if let Some(node) = node {
+            self.blocks[number].name = node.byte_range();
+        }
+    }
+
+    /// A docstring, which says what its function is for.
+    fn is_docstring(&self, node: Node<'_>) -> bool {
+        self.is_indented()
+            && node.kind() == "expression_statement"
+            && node.named_child(0).is_some_and(|child| child.kind() == "string")
+    }
+
+    /// The lines of a node, as far as they are its own.
+    fn whole_lines(&self, node: Range<usize>, room: Range<usize>, next: Option<&Node<'_>>) -> (usize, usize) {
+        let before = &self.text[room.start..node.start.max(room.start)];
+        let line = before.rfind('\n').map_or(room.start, |end| room.start + end + 1);
+        let start =
+            if self.text[line..node.start.max(line)].trim().is_empty() { line } else { node.start.max(room.start) };
+        let mut end = node.end;
+        if !self.text[..end].ends_with('\n') {
+            let rest = &self.text[end..room.end];
+            let line = rest.find('\n').map_or(rest, |found| &rest[..=found]);
+            let is_own = line.trim_start_matches([';', ',', ')', ' ', '\t', '\r']).trim().is_empty();
+            // What follows on the line is in other nodes; where lines are blocks, it goes along.
+            let is_next_there = next.is_some_and(|next| next.start_byte() < end + line.len() && next.is_named());
+            if (is_own && !is_next_there) || self.is_indented() {
+                end += line.len();
+            }
+        }
+        (start, end.min(room.end))
+    }
+
+    /// The bytes of `inner` up to the lines that its brackets stand on, if those end and begin there.
+    fn within(&self, inner: Range<usize>, outer: Range<usize>) -> Range<usize> {
+        let mut start = inner.start;
+        let mut end = inner.end;
+        if self.is_indented() {
+            let before = &self.text[outer.start..start];
+            let line = before.rfind('\n').map_or(outer.start, |at| outer.start + at + 1);
+            if self.text[line..start].trim().is_empty() && line > outer.start {
+                start = line;
+            }
+            end = end_of_line(self.text, end.max(start)).min(outer.end);
+            if self.text[..inner.end].ends_with('\n') {
+                end = inner.end;
+            }
+            return start..end.max(start);
+        }
+        let source = &self.text[inner.clone()];
+        if let Some(at) = source.find('\n')
+            && source[..at].trim().is_empty()
+        {
+            start += at + 1;
+        }
+        if let Some(at) = source.rfind('\n')
+            && source[at..].trim().is_empty()
+        {
+            end = (inner.start + at + 1).max(start);
+        }
+        start..end.max(start)
+    }
+
+    /// What no rule of ours is for.
+    fn push_rest(&mut self, span: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
+        let role = match &self.text[span.clone()] {
+            blank if blank.trim().is_empty() => Role::Blank,
+            _ if is_body => Role::Body,
+            _ => Role::Loose,
+        };
+        self.push(span, role, parent, depth);
+    }
+
+    /// Adds a block, or makes the last one longer where that makes no difference.
+    fn push(&mut self, open: Range<usize>, role: Role, parent: Option<usize>, depth: usize) -> usize {
+        if let Some(last) = self.blocks.last_mut()
+            && last.parent == parent
+            && last.close.is_empty()
+            && last.open.end == open.start
+            && matches!(
+                (last.role, role),
+                (Role::Comment, Role::Comment) | (Role::Body, Role::Body | Role::Blank | Role::Comment)
+            )
+        {
+            last.open.end = open.end;
+            last.close = open.end..open.end;
+            return self.blocks.len() - 1;
+        }
+        let close = open.end..open.end;
+        self.blocks.push(Block {
+            name: open.end..open.end,
+            open,
+            close,
+            parent,
+            role,
+            depth,
+            holds_blocks: false,
+            is_data: false,
+            is_known: false,
+            language: self.grammar.notation(),
+        });
+        self.blocks.len() - 1
+    }
+}
+
+/// Whether it is a call with a function in it, and not the definition of one.
+fn is_anonymous(node: Node<'_>, found: &Definition<'_>) -> bool {
+    matches!(node.kind(), "expression_statement" | "return_statement")
+        && found.inner.child_by_field_name("name").is_none()
+}
+
+fn end_of_line(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |found| at + found + 1)
+}
