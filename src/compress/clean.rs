@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::lines;
 
+/// A line is not repeated beyond this many bytes.
+const EXPANDED_MAX: usize = 1 << 30;
+
 /// Returns `text` without terminal codes and without blanks at the ends of lines. The number of
 /// lines stays the same, so a line number in the result is one in the original.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
@@ -89,12 +92,13 @@ fn repeats(line: &str) -> Option<(&str, usize)> {
 }
 
 /// Undoes [`fold_repeats`].
-#[cfg(test)]
-fn unfold_repeats(text: &str) -> String {
+pub(super) fn unfold_repeats(text: &str) -> String {
     let unfolded: Vec<String> = text
         .split('\n')
         .map(|line| match repeats(line) {
-            Some((line, count)) => vec![line; count].join("\n"),
+            // No text that was folded is longer than memory, whatever a line claims.
+            Some((line, count)) if count.saturating_mul(line.len() + 1) <= EXPANDED_MAX => vec![line; count].join("\n"),
+            Some(_) => (*line).to_owned(),
             None => line.to_owned(),
         })
         .collect();

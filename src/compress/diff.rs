@@ -407,8 +407,22 @@ mod tests {
         let text = "diff --git a/x.rs b/x.rs\nindex 1..2\n--- a/x.rs\n+++ b/x.rs\n@@ -1,3 +1,3 @@ fn x\n same\n-old line\n+new line\n";
         assert!(Diff.recognises(text) > 90);
         let draft = Diff.draft(text, None);
-        let worths: Vec<f64> = draft.pieces.iter().map(|piece| piece.worth).collect();
-        assert!(worths[7] > worths[0] && worths[0] > worths[5] && worths[5] > worths[1], "{worths:?}");
-        assert_eq!(draft.pieces[7].needs, Some(4));
+        let about = |start: &str| {
+            let found = draft.pieces.iter().position(|piece| text[piece.span.clone()].starts_with(start));
+            found.unwrap_or_else(|| panic!("no piece begins with {start:?}"))
+        };
+        let worth = |start: &str| draft.pieces[about(start)].worth;
+        assert!(worth("+new") > worth("+++") && worth("+++") > worth(" same") && worth(" same") > worth("index"));
+        assert_eq!(draft.pieces[about("+new")].needs, Some(about("@@")));
+        assert_eq!(draft.pieces[about("@@")].needs, Some(about("+++")));
+    }
+
+    #[test]
+    fn lines_belong_to_the_hunk_whose_size_says_so() {
+        let text =
+            "--- a.txt\n+++ b.txt\n@@ -1,2 +1 @@\n--- a rule\n kept\n--- c.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n";
+        let roles: Vec<Role> = rows(text).iter().map(|row| row.role).collect();
+        use Role::{Changed, Context, File, FileBegins, Header, Hunk};
+        assert_eq!(roles, [FileBegins, File, Hunk, Changed, Context, File, Header, Hunk, Changed]);
     }
 }

@@ -25,6 +25,12 @@ pub trait Compressor: Send + Sync {
         None
     }
 
+    /// Undoes [`restructure`](Self::restructure): returns the text that `form` was made from, or
+    /// another one where that was written unevenly.
+    fn expand(&self, _form: &str) -> Option<String> {
+        None
+    }
+
     /// Cuts `text` into pieces and says what each is worth; those that answer `query` are worth
     /// more.
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a>;

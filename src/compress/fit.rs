@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::clean::{clean, fold_repeats};
+use super::clean::{clean, fold_repeats, unfold_repeats};
 use super::detect::{Detected, detect};
 use super::draft::Compressor;
 use super::lines::LineIndex;
@@ -58,6 +58,8 @@ pub struct Fitted {
     pub level: Level,
     /// What was left out, in the order of the text.
     pub cuts: Vec<Cut>,
+    /// Whether [`expand`] makes the original of `text` again, byte for byte.
+    pub reversible: bool,
 }
 
 /// The allowed levels cannot make the text fit.
@@ -80,7 +82,10 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
         None => detect(text),
     };
     let compressor = compressor(detected.kind);
+    let original = text;
     let fitted = |text: String, tokens_after: usize, level: Level, cuts: Vec<Cut>| Fitted {
+        // Tried, not supposed: a form that does not carry everything is not said to.
+        reversible: level == Level::None || expand(&text, detected.kind, level).as_deref() == Some(original),
         text,
         tokens_before,
         tokens_after,
@@ -121,6 +126,20 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
         return Ok(fitted(text, tokens, Level::Truncate, cuts));
     }
     Err(CannotFit { needed, max_tokens })
+}
+
+/// Returns the text that `form` was made from at a lossless level.
+///
+/// This is the original, byte for byte, where [`Fitted::reversible`] says so; otherwise something in
+/// the original, such as colour codes, is only in the original that was kept. `None`: `form` was not
+/// made at `level`, or that level cuts.
+pub fn expand(form: &str, kind: Kind, level: Level) -> Option<String> {
+    match level {
+        Level::None => Some(form.to_owned()),
+        Level::Whitespace => Some(unfold_repeats(form)),
+        Level::Structure => compressor(kind).expand(form),
+        Level::Summarize | Level::Truncate => None,
+    }
 }
 
 /// The lossless forms of a text that the levels allow, with their tokens, in the order of the levels.

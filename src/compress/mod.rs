@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use detect::{Detected, detect};
 pub use draft::{Compressor, Draft, Layout, Lines, Numbered, Piece};
-pub use fit::{CannotFit, Fitted, Request, fit};
+pub use fit::{CannotFit, Fitted, Request, expand, fit};
 pub use level::{Level, Levels, UnknownLevel};
 pub use marks::{Cut, Marks};
 pub use rank::Query;

@@ -38,6 +38,23 @@ impl Compressor for Search {
         Some(out)
     }
 
+    fn expand(&self, form: &str) -> Option<String> {
+        let mut out = String::with_capacity(form.len() * 2);
+        let mut path = None;
+        for line in form.split_inclusive('\n') {
+            match (sign_of(line), path) {
+                (Some(sign), Some(path)) => {
+                    out.push_str(path);
+                    out.push(sign);
+                    out.push_str(line);
+                }
+                (Some(_), None) => return None,
+                (None, _) => path = Some(line.strip_suffix('\n')?),
+            }
+        }
+        Some(out)
+    }
+
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let all: Vec<_> = lines::spans(text).collect();
         if all.iter().filter(|span| hit(&text[(*span).clone()]).is_some()).count() * 2 < all.len() {
@@ -94,6 +111,13 @@ fn hit(line: &str) -> Option<Hit<'_>> {
     })
 }
 
+/// The sign after the number that a line begins with: `:` of a hit, `-` of its surroundings.
+fn sign_of(line: &str) -> Option<char> {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let sign = line[digits..].chars().next()?;
+    ((1..=7).contains(&digits) && matches!(sign, ':' | '-')).then_some(sign)
+}
+
 /// Whether a line of source text defines what it names.
 pub(super) fn defines_something(text: &str) -> bool {
     const WORDS: &[&str] = &[
@@ -135,6 +159,8 @@ mod tests {
             Some("src/a.rs\n1:use x;\n12:5:fn x() {}\nsrc/b-c.rs\n3-let y;\n")
         );
         assert_eq!(Search.restructure("src/a.rs:1:x\nother\n"), None);
+        let form = Search.restructure(text).expect("hits");
+        assert_eq!(Search.expand(&form).as_deref(), Some(text));
         assert!(Search.recognises(text) > 90);
         assert_eq!(Search.recognises("10:20:30 INFO a\n10:20:31 INFO b\n10:20:32 INFO c\n"), 0);
     }

@@ -50,6 +50,8 @@ pub struct Output {
     handle: Option<Handle>,
     /// What was cut, by lines of the original.
     cuts: Vec<Cut>,
+    /// Whether `text` alone gives the original back, byte for byte; otherwise only `handle` does.
+    reversible: bool,
     /// The encoding that was counted with.
     encoding: Encoding,
     /// Whether the counts are exact; otherwise they are estimates.
@@ -213,6 +215,7 @@ fn output(fitted: compress::Fitted, measure: Measure, handle: Option<Handle>, re
         confidence: fitted.confidence,
         level: fitted.level,
         cuts,
+        reversible: fitted.reversible,
         handle,
         encoding: measure.encoding(),
         exact: measure.is_exact(),

@@ -2,7 +2,7 @@
 
 use context_engine::base::{Handle, content_hash};
 use context_engine::compress::original::{What, part};
-use context_engine::compress::{COMPRESSORS, Fitted, Kind, Level, Levels, Request, fit};
+use context_engine::compress::{COMPRESSORS, Fitted, Kind, Level, Levels, Request, expand, fit};
 use context_engine::tokens::{Budget, Encoding, Measure};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -198,6 +198,56 @@ fn check_json(text: &str, is_lines: bool, max_tokens: usize, query: Option<&str>
     assert!(parses || out.starts_with("[not JSON any more"), "at {max_tokens}\n--- in\n{text}\n--- out\n{out}");
 }
 
+/// Fits without a budget, and asserts that what is said to be reversible is.
+fn check_lossless(text: &str, kind: Kind) -> Fitted {
+    let request = Request { kind: Some(kind), ..Request::new(text, None, MEASURES[0]) };
+    let fitted = fit(&request).expect("nothing has to fit");
+    let told = format!("{kind:?}\n--- in\n{text}\n--- out\n{}", fitted.text);
+    assert!(fitted.level <= Level::Structure && fitted.cuts.is_empty(), "nothing is cut: {told}");
+    assert!(fitted.tokens_after <= fitted.tokens_before, "no longer than before: {told}");
+    let back = expand(&fitted.text, kind, fitted.level);
+    assert_eq!(back.as_deref() == Some(text), fitted.reversible, "{told}\n--- back\n{back:?}");
+    fitted
+}
+
+/// Rows as a program writes them: one style of blanks, members in one order, some of them missing.
+fn any_rows() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        "-?[1-9][0-9]{0,30}(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?",
+        "[ -~]{0,12}|\\PC{0,6}|[|~\"\\\\ 5=]{0,4}".prop_map(|text| Value::from(text).to_string()),
+        prop_oneof![Just("null"), Just("true"), Just("[1, 2]"), Just("{\"|\":\"|\"}"), Just("\"\\u00e9\"")]
+            .prop_map(str::to_owned),
+    ];
+    let row = prop::collection::vec((prop::option::weighted(0.9, value), any::<bool>()), 3);
+    (prop::collection::vec(row, 4..20), 0..4_usize).prop_map(|(rows, style)| {
+        let (head, open, colon, comma, close, between, tail) = [
+            ("[", "", ":", ",", "", ",", "]"),
+            ("[", "", ": ", ", ", "", ", ", "]\n"),
+            ("[\n  ", "\n    ", ": ", ",\n    ", "\n  ", ",\n  ", "\n]"),
+            ("", "", ": ", ",", "", "\n", "\n"),
+        ][style];
+        let rows: Vec<String> = rows
+            .into_iter()
+            .map(|row| {
+                let members: Vec<String> = ["id", "a name", "kind"]
+                    .iter()
+                    .zip(row)
+                    // The first member is always there, so that the order of the others is seen at once.
+                    .enumerate()
+                    .filter_map(|(place, (name, (value, same)))| {
+                        let value = if same { Some("\"same\"".to_owned()) } else { value };
+                        let value = if place == 0 { value.or(Some("0".to_owned())) } else { value };
+                        Some(format!("\"{name}\"{colon}{}", value?))
+                    })
+                    .collect();
+                format!("{{{open}{}{close}}}", members.join(comma))
+            })
+            .collect();
+        format!("{head}{}{tail}", rows.join(between))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -225,6 +275,39 @@ proptest! {
     fn json_lines_stay_json_lines(values in prop::collection::vec(any_json(), 2..12), budget in any_budget()) {
         let text: String = values.iter().map(|value| format!("{value}\n")).collect();
         check_json(&text, true, budget, None);
+    }
+
+    #[test]
+    fn what_is_said_to_be_reversible_is(text in any_text(), kind in any_kind()) {
+        check_lossless(&text, kind);
+    }
+
+    #[test]
+    fn json_is_reversible_or_said_not_to_be(value in any_json(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        check_lossless(&text.expect("JSON"), Kind::Json);
+    }
+
+    #[test]
+    fn rows_come_back_byte_for_byte(text in any_rows()) {
+        // The members of the second and third column may come in an order that only later rows tell.
+        let first = text.split('}').next().unwrap_or_default();
+        let in_order = first.contains("a name") && first.contains("kind");
+        let fitted = check_lossless(&text, Kind::Json);
+        assert!(fitted.reversible || !in_order || !fitted.text.starts_with('['), "{text}\n---\n{}", fitted.text);
+    }
+
+    #[test]
+    fn hits_come_back_byte_for_byte(
+        hits in prop::collection::vec(("[a-c]{1,2}/[a-z]{1,3}\\.rs", 1..9_u32, 1..9999_u32, "[:-]", "[ -~]{0,20}[!-~]"), 1..30),
+    ) {
+        let text: String = hits
+            .iter()
+            .flat_map(|(path, count, line, sign, text)| {
+                (0..*count).map(move |more| format!("{path}{sign}{}{sign}{text}\n", line + more))
+            })
+            .collect();
+        assert!(check_lossless(&text, Kind::Search).reversible, "{text}");
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl Compressor for Json {
         rows::table(text, &document).or_else(|| Some(tree::minified(text, &document)))
     }
 
+    fn expand(&self, form: &str) -> Option<String> {
+        rows::expand(form)
+    }
+
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let Some(document) = Document::parse(text) else { return prose::draft(text, query) };
         rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query))

@@ -1,15 +1,18 @@
-//! An array of flat objects as a table: a header, then one line a row.
+//! An array of alike objects as a table: a header, then one line a row.
 //!
 //! The first line says that this is not JSON any more and how it is to be read, so that it can be
-//! turned back: a cell is a string as it is, or JSON where a string could be taken for something
-//! else; an empty cell is a member that is not there.
+//! turned back ([`expand`]): a cell is a string as it is written in JSON, without its quotes, or JSON
+//! where a string could be taken for something else; an empty cell is the one above, `~` a member that
+//! is not there. A column whose name has quotes holds nothing but strings, so that `"12"` is `12`
+//! there, and `name=value` is a column of which every row has the same value.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::super::Query;
-use super::super::draft::{Draft, Piece};
+use super::super::draft::{Draft, Layout, Piece, runs, write_gap};
 use super::super::log::{tells_of_an_error, template};
+use super::super::marks::Marks;
 use super::scan::{Document, Shape};
 
 /// Fewer rows than this stay JSON.
@@ -18,41 +21,130 @@ const ROWS_MIN: usize = 4;
 /// More columns than this stay JSON.
 const COLUMNS_MAX: usize = 64;
 
+/// A longer array or object in a cell is no cell any more.
+const NESTED_MAX: usize = 200;
+
+/// A value that no more rows than this have is rare.
+const RARE: usize = 2;
+
+/// How the first line begins.
+const TITLE: &str = "[not JSON any more: ";
+
+/// How the first line tells what stood between the values.
+const WRITTEN: &str = "; written as ";
+
+/// A member that is not there.
+const ABSENT: &str = "~";
+
+/// The value of a member in a row, as it is written in the text.
+type Cells<'a> = Vec<Option<&'a str>>;
+
 struct Rows<'a> {
-    /// The names of the columns that differ between rows.
-    columns: Vec<&'a str>,
-    /// Members that are the same in every row, as written in the text.
-    constants: Vec<(&'a str, &'a str)>,
+    columns: Vec<Column<'a>>,
     /// Each row's cells, with the end of the row in the text.
-    rows: Vec<(Vec<Option<&'a str>>, usize)>,
+    rows: Vec<(Cells<'a>, usize)>,
+    glue: [&'a str; 7],
 }
+
+struct Column<'a> {
+    /// The name with its quotes.
+    name: &'a str,
+    /// The value that every row has.
+    constant: Option<&'a str>,
+    /// Whether every value is a string.
+    is_text: bool,
+}
+
+/// What stands between the values of compact JSON: before the rows, after `{`, after a name, between
+/// members, before `}`, between rows, after the rows.
+const COMPACT: [&str; 7] = ["[", "", ":", ",", "", ",", "]"];
 
 /// The whole document as a table, if it is rows.
 pub(super) fn table(text: &str, document: &Document) -> Option<String> {
     let rows = Rows::of(text, document)?;
-    let lines: String = rows.rows.iter().map(|(cells, _)| line(cells)).collect();
-    Some(rows.header() + &lines)
+    let mut out = rows.header(rows.glue != COMPACT);
+    let mut above = None;
+    for (cells, _) in &rows.rows {
+        rows.write_line(cells, above, &mut out);
+        above = Some(cells);
+    }
+    Some(out)
+}
+
+/// Undoes [`table`]: the text that it was made from, if that was written evenly.
+pub(super) fn expand(table: &str) -> Option<String> {
+    let (title, rest) = table.strip_prefix(TITLE)?.split_once('\n')?;
+    let written: Option<[String; 7]> = match title.rfind(WRITTEN) {
+        Some(at) => Some(serde_json::from_str(title[at + WRITTEN.len()..].strip_suffix(']')?).ok()?),
+        None => None,
+    };
+    let [head, open, colon, comma, close, between, tail] = match &written {
+        Some(glue) => glue.each_ref().map(String::as_str),
+        None => COMPACT,
+    };
+    let (names, lines) = rest.split_once('\n')?;
+    // The name with quotes, the value that every row has, whether all are strings.
+    let columns: Vec<(String, Option<&str>, bool)> = names
+        .split('|')
+        .map(|name| match (name.split_once('='), name.strip_prefix('"')) {
+            (Some((name, value)), _) => (format!("\"{name}\""), Some(value), false),
+            (None, Some(_)) => (name.to_owned(), None, true),
+            (None, None) => (format!("\"{name}\""), None, false),
+        })
+        .collect();
+    let mut above: Vec<Option<Cow<'_, str>>> = vec![None; columns.len()];
+    let mut out = head.to_owned();
+    let mut is_first = true;
+    for line in lines.strip_suffix('\n')?.split('\n') {
+        let mut cells = line.split('|');
+        if !std::mem::take(&mut is_first) {
+            out.push_str(between);
+        }
+        out.push('{');
+        out.push_str(open);
+        let mut is_first = true;
+        for ((name, constant, is_text), above) in columns.iter().zip(&mut above) {
+            if let Some(constant) = constant {
+                *above = Some(Cow::Borrowed(*constant));
+            } else {
+                match cells.next()? {
+                    "" => {}
+                    ABSENT => *above = None,
+                    cell => *above = Some(read(cell, *is_text)),
+                }
+            }
+            if let Some(value) = above {
+                if !std::mem::take(&mut is_first) {
+                    out.push_str(comma);
+                }
+                out.push_str(name);
+                out.push_str(colon);
+                out.push_str(value);
+            }
+        }
+        if cells.next().is_some() {
+            return None;
+        }
+        out.push_str(close);
+        out.push('}');
+    }
+    out.push_str(tail);
+    Some(out)
 }
 
 /// The document's rows as pieces, if it is rows.
 pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>) -> Option<Draft<'a>> {
     let rows = Rows::of(text, document)?;
-    let lines: Vec<String> = rows.rows.iter().map(|(cells, _)| line(cells)).collect();
+    let lines: Vec<String> = rows.rows.iter().map(|(cells, _)| rows.line(cells)).collect();
     let templates: Vec<u64> = rows.rows.iter().map(|(cells, _)| template(&words_of(cells))).collect();
     let mut sizes: HashMap<u64, usize> = HashMap::new();
     templates.iter().for_each(|template| *sizes.entry(*template).or_default() += 1);
+    let rare = rows.rarest_values();
     let answers = query.map(|query| query.relevance(lines.iter().map(String::as_str)));
 
-    let start = rows.rows.first().map_or(0, |_| document_start(text));
-    let mut pieces = vec![Piece {
-        span: 0..start,
-        end: start,
-        text: Cow::Owned(rows.header()),
-        close: "",
-        worth: 0.0,
-        mandatory: true,
-        needs: None,
-    }];
+    let start = document_start(text);
+    let header = Cow::Owned(rows.header(false));
+    let mut pieces = vec![Piece { text: header, mandatory: true, ..Piece::of(text, 0..start, 0.0) }];
     let mut seen: HashMap<u64, usize> = HashMap::new();
     let mut begin = start;
     let last = rows.rows.len() - 1;
@@ -61,23 +153,53 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         let place = seen.entry(templates[index]).or_default();
         let mut worth = if *place == 0 { 10.0 / size as f64 + 10.0 } else { 1.0 / (*place as f64 + 1.0) };
         worth += if size <= 6 { 5.0 } else { 0.0 } + if tells_of_an_error(&line) { 3.0 } else { 0.0 };
+        worth += if rare[index] <= RARE { 8.0 / rare[index] as f64 } else { 0.0 } - line.len() as f64 / 60.0;
         if let (Some(answers), Some(query)) = (&answers, query) {
             worth += 40.0 * answers[index] + if query.names_something_in(&line) { 100.0 } else { 0.0 };
         }
         *place += 1;
         let end = if index == last { text.len() } else { *end };
-        pieces.push(Piece {
-            span: begin..end,
-            end,
-            text: Cow::Owned(line),
-            close: "",
-            worth,
-            mandatory: false,
-            needs: None,
-        });
+        pieces.push(Piece { text: Cow::Owned(line), ..Piece::of(text, begin..end, worth) });
         begin = end;
     }
-    Some(Draft::of_lines(pieces))
+    Some(Draft { pieces, layout: Box::new(rows) })
+}
+
+impl Layout for Rows<'_> {
+    fn marks_each_gap(&self) -> bool {
+        false
+    }
+
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
+        let mut out = String::new();
+        let mut above = None;
+        for run in runs(kept) {
+            if kept[run.start] {
+                for index in run {
+                    match index.checked_sub(1) {
+                        None => out.push_str(&pieces[index].text),
+                        Some(row) => {
+                            let cells = &self.rows[row].0;
+                            self.write_line(cells, above, &mut out);
+                            above = Some(cells);
+                        }
+                    }
+                }
+            } else if marks.marks_each_gap() {
+                write_gap(pieces, run, marks, &mut out);
+            } else {
+                out.push_str(&format!("…{}\n", run.len()));
+                marks.note(run);
+            }
+        }
+        if !marks.marks_each_gap()
+            && let Some(told) = marks.summary()
+        {
+            out.push_str(&told);
+            out.push('\n');
+        }
+        out
+    }
 }
 
 /// Where the first row begins: after the bracket and the line it stands on.
@@ -110,76 +232,146 @@ impl<'a> Rows<'a> {
         if roots.len() < ROWS_MIN {
             return None;
         }
-        let mut columns: Vec<&str> = Vec::new();
+        let glue = glue(text, document, &roots)?;
+        let mut names: Vec<&str> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut rows: Vec<(Vec<Option<&str>>, usize)> = Vec::with_capacity(roots.len());
+        let mut rows: Vec<(Cells<'a>, usize)> = Vec::with_capacity(roots.len());
         let mut filled = 0;
         for root in roots {
             let node = &document.nodes[root];
             if node.shape != Shape::Object {
                 return None;
             }
-            let mut cells: Vec<Option<&str>> = vec![None; columns.len()];
+            let mut cells: Cells<'a> = vec![None; names.len()];
             for member in document.children(Some(root)) {
                 let member = &document.nodes[member];
                 let name = text.get(member.key.clone()?)?;
-                if matches!(member.shape, Shape::Object | Shape::Array) || name.contains(['|', '\\']) {
+                let value = &text[member.span.clone()];
+                let is_nested = matches!(member.shape, Shape::Object | Shape::Array);
+                if name.len() == 2
+                    || name[1..name.len() - 1].contains(['|', '\\', '='])
+                    || (is_nested && (value.len() > NESTED_MAX || value.contains('\n')))
+                {
                     return None;
                 }
                 let place = *places.entry(name).or_insert_with(|| {
-                    columns.push(name);
-                    columns.len() - 1
+                    names.push(name);
+                    names.len() - 1
                 });
                 if place >= COLUMNS_MAX {
                     return None;
                 }
-                cells.resize(columns.len().max(cells.len()), None);
+                cells.resize(names.len().max(cells.len()), None);
                 // A name that is there twice cannot be written down.
-                if cells[place].replace(&text[member.span.clone()]).is_some() {
+                if cells[place].replace(value).is_some() {
                     return None;
                 }
                 filled += 1;
             }
             rows.push((cells, row_end(text, node.span.end)));
         }
-        rows.iter_mut().for_each(|(cells, _)| cells.resize(columns.len(), None));
+        rows.iter_mut().for_each(|(cells, _)| cells.resize(names.len(), None));
         // Mostly empty cells are a sign that these are not rows of one table.
-        if columns.is_empty() || filled * 10 < rows.len() * columns.len() * 6 {
+        if names.is_empty() || filled * 10 < rows.len() * names.len() * 6 {
             return None;
         }
-        Some(Self::hoist(&columns, rows))
-    }
-
-    /// Takes out the columns that hold the same value in every row.
-    fn hoist(columns: &[&'a str], mut rows: Vec<(Vec<Option<&'a str>>, usize)>) -> Self {
-        let first = rows[0].0.clone();
-        let constant: HashSet<usize> = (0..columns.len())
-            .filter(|column| first[*column].is_some() && rows.iter().all(|(cells, _)| cells[*column] == first[*column]))
+        let mut columns: Vec<Column<'_>> = names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| {
+                let mut values = rows.iter().map(|(cells, _)| cells[place]);
+                let first = rows[0].0[place].filter(|value| !value.contains('|'));
+                let is_text = values.clone().flatten().all(|value| value.starts_with('"'));
+                Column { name, constant: first.filter(|_| values.all(|value| value == first)), is_text }
+            })
             .collect();
-        let constant = if constant.len() == columns.len() { HashSet::new() } else { constant };
-        let constants: Vec<(&str, &str)> = (0..columns.len())
-            .filter(|column| constant.contains(column))
-            .filter_map(|column| Some((columns[column], first[column]?)))
-            .collect();
-        let keep = |column: &usize| !constant.contains(column);
-        for (cells, _) in &mut rows {
-            *cells = (0..cells.len()).filter(keep).map(|column| cells[column]).collect();
+        if columns.iter().all(|column| column.constant.is_some()) {
+            columns.iter_mut().for_each(|column| column.constant = None);
         }
-        let columns = (0..columns.len()).filter(keep).map(|column| columns[column]).collect();
-        Self { columns, constants, rows }
+        Some(Self { columns, rows, glue })
     }
 
-    fn header(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|name| name.trim_matches('"')).collect();
-        let constants: Vec<String> = self.constants.iter().map(|(name, value)| format!("{name}:{value}")).collect();
-        let every =
-            if constants.is_empty() { String::new() } else { format!("; every row has {{{}}}", constants.join(",")) };
+    /// For each row, how many rows have the rarest of its values, in columns whose values recur.
+    fn rarest_values(&self) -> Vec<usize> {
+        let mut rarest = vec![usize::MAX; self.rows.len()];
+        for place in (0..self.columns.len()).filter(|place| self.columns[*place].constant.is_none()) {
+            let mut counts: HashMap<Option<&str>, usize> = HashMap::new();
+            self.rows.iter().for_each(|(cells, _)| *counts.entry(cells[place]).or_default() += 1);
+            if counts.len() * 2 <= self.rows.len() {
+                for (rarest, (cells, _)) in rarest.iter_mut().zip(&self.rows) {
+                    *rarest = (*rarest).min(counts[&cells[place]]);
+                }
+            }
+        }
+        rarest
+    }
+
+    fn header(&self, says_glue: bool) -> String {
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| {
+                let name = &column.name[1..column.name.len() - 1];
+                match column.constant {
+                    Some(value) => format!("{name}={value}"),
+                    None if column.is_text => column.name.to_owned(),
+                    None => name.to_owned(),
+                }
+            })
+            .collect();
+        let glue = match serde_json::to_string(&self.glue) {
+            Ok(glue) if says_glue => format!("{WRITTEN}{glue}"),
+            _ => String::new(),
+        };
         format!(
-            "[not JSON any more: {} rows as a table{every}; cells that could be misread are JSON]\n{}\n",
+            "{TITLE}{} rows as a table; an empty cell is the one above, {ABSENT} is no member{glue}]\n{}\n",
             self.rows.len(),
             names.join("|")
         )
     }
+
+    fn line(&self, cells: &[Option<&str>]) -> String {
+        let mut out = String::new();
+        self.write_line(cells, None, &mut out);
+        out
+    }
+
+    /// Writes a row below another one.
+    fn write_line(&self, cells: &[Option<&str>], above: Option<&Cells<'_>>, out: &mut String) {
+        let mut is_first = true;
+        for (place, column) in self.columns.iter().enumerate().filter(|(_, column)| column.constant.is_none()) {
+            if !std::mem::take(&mut is_first) {
+                out.push('|');
+            }
+            match cells[place] {
+                value if above.is_some_and(|above| above[place] == value) => {}
+                None => out.push_str(ABSENT),
+                Some(value) => out.push_str(&written(value, column.is_text)),
+            }
+        }
+        out.push('\n');
+    }
+}
+
+/// What stands between the values, by the first two rows.
+fn glue<'a>(text: &'a str, document: &Document, roots: &[usize]) -> Option<[&'a str; 7]> {
+    let [first, second] = [roots.first()?, roots.get(1)?].map(|root| &document.nodes[*root]);
+    let last = &document.nodes[*roots.last()?];
+    let members: Vec<_> = document.children(Some(roots[0])).map(|member| &document.nodes[member]).collect();
+    let key = members.first()?.key.clone()?;
+    let comma = match members.get(1) {
+        Some(member) => &text[members[0].span.end..member.key.clone()?.start],
+        None => ",",
+    };
+    Some([
+        &text[..first.span.start],
+        &text[first.span.start + 1..key.start],
+        &text[key.end..members[0].span.start],
+        comma,
+        &text[members.last()?.span.end..first.span.end - 1],
+        &text[first.span.end..second.span.start],
+        &text[last.span.end..],
+    ])
 }
 
 /// The end of a row with its comma and, when only that follows, its line.
@@ -194,22 +386,34 @@ fn row_end(text: &str, end: usize) -> usize {
     }
 }
 
-fn line(cells: &[Option<&str>]) -> String {
-    let cells: Vec<Cow<'_, str>> = cells.iter().map(|cell| cell.map_or(Cow::Borrowed(""), written)).collect();
-    cells.join("|") + "\n"
+/// A cell: a string without its quotes where that cannot be misread.
+fn written(value: &str, is_text: bool) -> Cow<'_, str> {
+    let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match bare {
+        Some(inner) if inner != ABSENT && !inner.is_empty() && !inner.contains('|') && !is_json(inner, is_text) => {
+            Cow::Borrowed(inner)
+        }
+        _ if value.contains('|') => Cow::Owned(value.replace('|', "\\u007c")),
+        _ => Cow::Borrowed(value),
+    }
 }
 
-/// A cell: a string without its quotes where that cannot be misread.
-fn written(value: &str) -> Cow<'_, str> {
-    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        return Cow::Borrowed(value);
-    };
-    let misread = inner.is_empty()
-        || inner.contains(['|', '\\', '\n'])
-        || inner.starts_with(['"', '{', '[', ' '])
-        || inner.ends_with(' ')
-        || serde_json::from_str::<serde::de::IgnoredAny>(inner).is_ok();
-    if misread { Cow::Owned(value.replace('|', "\\u007c")) } else { Cow::Borrowed(inner) }
+/// Undoes [`written`].
+fn read(cell: &str, is_text: bool) -> Cow<'_, str> {
+    match is_json(cell, is_text) {
+        false => Cow::Owned(format!("\"{cell}\"")),
+        true if cell.contains("\\u007c") => Cow::Owned(cell.replace("\\u007c", "|")),
+        true => Cow::Borrowed(cell),
+    }
+}
+
+/// Whether a cell is JSON, not a string without its quotes.
+fn is_json(cell: &str, is_text: bool) -> bool {
+    cell.starts_with('"')
+        || (!is_text
+            && (cell.starts_with(['{', '[', ' '])
+                || cell.ends_with(' ')
+                || serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok()))
 }
 
 #[cfg(test)]
@@ -222,14 +426,18 @@ mod tests {
 
     #[test]
     fn rows_become_a_table_that_can_be_read_back() {
-        let text = r#"[{"id":1,"name":"a","on":true,"v":"1"},{"id":2,"name":"b|c","on":true},{"id":3,"name":"","on":true},{"id":4,"name":null,"on":true}]"#;
+        let text = r#"[{"id":1,"name":"a","on":true,"v":"1"},{"id":2,"name":"b|c","on":true},{"id":3,"name":"","on":true},{"id":3,"name":"\u00e9","on":true,"v":"~"}]"#;
+        let table = rows(text).expect("rows");
         assert_eq!(
-            rows(text).expect("rows"),
-            "[not JSON any more: 4 rows as a table; every row has {\"on\":true}; cells that could be misread are JSON]\n\
-             id|name|v\n1|a|\"1\"\n2|\"b\\u007cc\"|\n3|\"\"|\n4|null|\n"
+            table,
+            "[not JSON any more: 4 rows as a table; an empty cell is the one above, ~ is no member]\n\
+             id|\"name\"|on=true|\"v\"\n1|a|1\n2|\"b\\u007cc\"|~\n3|\"\"|\n|\\u00e9|\"~\"\n"
         );
+        assert_eq!(expand(&table).as_deref(), Some(text));
         assert_eq!(rows("[1,2,3,4]"), None);
-        assert_eq!(rows(r#"[{"a":{}},{"a":1},{"a":1},{"a":1}]"#), None);
+        let lines =
+            "{\"a\": 1, \"b\": [2]}\n{\"a\": 1e400}\n{\"a\": 12345678901234567890}\n{\"a\": \"1\", \"b\": null}\n";
+        assert_eq!(expand(&rows(lines).expect("rows")).as_deref(), Some(lines));
     }
 
     #[test]
