@@ -108,6 +108,7 @@ impl Compressor for Diff {
             }
         }
         builder.share_headers();
+        builder.near_changes();
         let Builder { pieces, roles, .. } = builder;
         Draft { pieces, layout: Box::new(Hunks { text, roles }) }
     }
@@ -264,6 +265,28 @@ impl<'a> Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Adds to the worth of each line that did not change, the more the nearer a changed line is.
+    fn near_changes(&mut self) {
+        let count = self.pieces.len();
+        let mut distances = vec![usize::MAX; count];
+        for order in [(0..count).collect::<Vec<_>>(), (0..count).rev().collect()] {
+            let mut distance = usize::MAX;
+            for index in order {
+                distance = match self.roles[index] {
+                    Role::Changed => 0,
+                    Role::Context => distance.saturating_add(1),
+                    _ => usize::MAX,
+                };
+                distances[index] = distances[index].min(distance);
+            }
+        }
+        for (index, distance) in distances.into_iter().enumerate() {
+            if self.roles[index] == Role::Context {
+                self.pieces[index].worth += 0.1 / distance as f64;
+            }
+        }
+    }
+
     /// Takes from the worth of each changed line its share of what stands above it: lines that come
     /// many to a hunk and file are had for less than a line alone.
     fn share_headers(&mut self) {

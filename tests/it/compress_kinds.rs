@@ -58,7 +58,7 @@ fn what_matters_is_kept() {
         Kind::Diff,
         None,
         120,
-        &["a/src/cart.rs", "-        total\n", "+        total.min(LIMIT)"],
+        &["b/src/cart.rs", "-        total\n", "+        total.min(LIMIT)"],
     );
     check(
         "search/grep.txt",
