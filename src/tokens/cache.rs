@@ -7,7 +7,11 @@ use super::layout::{KEY_BITS, SHORT_MAX, hash_key};
 use super::vocab::load;
 
 /// The most bytes of a pretoken that is kept.
-pub(super) const KEPT_MAX: usize = 30;
+const KEPT_MAX: usize = 30;
+
+/// The most bytes of a pretoken that is kept because it repeats its first sixteen, as long rows of
+/// blanks, line breaks and dashes do: those and the length say all.
+const REPEATED_MAX: usize = 255;
 
 /// The most entries for short pretokens, of 16 bytes each.
 const SHORT_ENTRIES_MAX: usize = 1 << 14;
@@ -27,7 +31,7 @@ pub(super) struct Cache {
     long: Vec<[u128; 2]>,
 }
 
-/// Where a pretoken of [`SHORT_MAX`] to [`KEPT_MAX`] bytes is kept, and what the entry begins with.
+/// Where a pretoken of more than [`SHORT_MAX`] bytes is kept, and what the entry begins with.
 pub(super) struct Place {
     index: usize,
     key: [u128; 2],
@@ -63,14 +67,16 @@ impl Cache {
     /// Returns the place of the pretoken `text[at..at + len]`, if it is of the longer ones that are kept.
     #[inline]
     pub(super) fn place(&self, text: &[u8], at: usize, len: usize) -> Option<Place> {
-        if !(SHORT_MAX + 1..=KEPT_MAX).contains(&len) {
+        if len <= SHORT_MAX || len > REPEATED_MAX {
             return None;
         }
         let mut key = [load(text, at), (len as u128) << 112];
         if len < 16 {
             key[0] &= (1 << (8 * len)) - 1;
-        } else {
+        } else if len <= KEPT_MAX {
             key[1] |= load(text, at + 16) & ((1 << (8 * (len - 16))) - 1);
+        } else if text[at..at + len - 16] != text[at + 16..at + len] {
+            return None;
         }
         let hash = hash_key(key[0] ^ key[1].rotate_left(41));
         Some(Place { index: hash as usize & (self.long.len() - 1), key })

@@ -77,6 +77,20 @@ fn hard_texts(len: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Rows of every length, twice, so that what was remembered of one is not taken for another.
+#[test]
+fn rows_of_every_length_count_as_in_the_reference() {
+    for (encoding, reference) in references() {
+        for _ in 0..2 {
+            for part in [" ", "\n", "\r\n", "\t", "-", "=-", "/*", "....!", "\0", " \n", "ab", "\u{301}", "0123456789abcdef"] {
+                for count in (1..70).chain([100, 127, 128, 200, 254, 255, 256, 257, 300]) {
+                    check(encoding, reference, &format!("{}x", part.repeat(count)));
+                }
+            }
+        }
+    }
+}
+
 /// Under a seventh of a megabyte, so that the reference, too, copes in a debug build.
 #[test]
 fn hard_texts_count_as_in_the_reference() {
