@@ -82,7 +82,9 @@ fn hard_texts(len: usize) -> Vec<(&'static str, String)> {
 fn rows_of_every_length_count_as_in_the_reference() {
     for (encoding, reference) in references() {
         for _ in 0..2 {
-            for part in [" ", "\n", "\r\n", "\t", "-", "=-", "/*", "....!", "\0", " \n", "ab", "\u{301}", "0123456789abcdef"] {
+            for part in
+                [" ", "\n", "\r\n", "\t", "-", "=-", "/*", "....!", "\0", " \n", "ab", "\u{301}", "0123456789abcdef"]
+            {
                 for count in (1..70).chain([100, 127, 128, 200, 254, 255, 256, 257, 300]) {
                     check(encoding, reference, &format!("{}x", part.repeat(count)));
                 }
