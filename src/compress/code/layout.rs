@@ -142,7 +142,8 @@ impl Writer<'_> {
         let statement = gap.clone().find(is_told);
         let first = statement.or_else(|| gap.clone().find(|index| layout.blocks[*index].role != Role::Blank));
         let indent = first.map_or("", |index| indent(&self.pieces[index].text));
-        let mark = if mark.is_empty() { "…".to_owned() } else { mark };
+        let is_bare = mark.is_empty();
+        let mark = if is_bare { "…".to_owned() } else { mark };
         let begins_line = self.out.is_empty() || self.out.ends_with('\n');
         if language.is_indented {
             end_line(&mut self.out);
@@ -150,7 +151,16 @@ impl Writer<'_> {
                 layout.blocks[index].parent.is_some_and(|parent| layout.blocks[parent].role != Role::File)
             });
             let dots = if is_needed { "... " } else { "" };
-            self.out.push_str(&format!("{indent}{dots}# {mark}\n"));
+            if is_bare && !is_needed && self.out.ends_with('\n') {
+                self.out.truncate(self.out.trim_end().len());
+                self.out.push_str("  # …\n");
+            } else {
+                self.out.push_str(&format!("{indent}{dots}# {mark}\n"));
+            }
+        } else if is_bare && begins_line && ends_line && !self.out.is_empty() {
+            // A line of its own would cost more than all that a bare mark says.
+            self.out.truncate(self.out.trim_end().len());
+            self.out.push_str(&format!(" {}…\n", language.line_comment));
         } else if begins_line && ends_line {
             self.out.push_str(&format!("{indent}{} {mark}\n", language.line_comment));
         } else {

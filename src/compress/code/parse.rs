@@ -264,15 +264,17 @@ impl Cutter<'_> {
     /// not a definition is one block.
     fn level(&mut self, nodes: &[Node<'_>], range: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
         let mut at = range.start;
+        let mut sibling = None;
         for (index, node) in nodes.iter().enumerate() {
             if node.end_byte() <= at {
                 continue;
             }
             let (start, end) = self.whole_lines(node.byte_range(), at..range.end, nodes.get(index + 1));
-            if start > at {
+            if start > at && !self.extend(sibling, at..start) {
                 self.push_rest(at..start, parent, depth, is_body);
             }
             at = end;
+            sibling = Some(self.blocks.len());
             let is_comment = node.kind().ends_with("comment");
             let is_text = index == 0 && parent.is_some() && self.is_docstring(*node);
             let found = definition(*node).filter(|_| depth < DEPTH_MAX);
@@ -286,7 +288,7 @@ impl Cutter<'_> {
                 self.push_rest(start..end, parent, depth, is_body);
             }
         }
-        if at < range.end {
+        if at < range.end && !self.extend(sibling, at..range.end) {
             self.push_rest(at..range.end, parent, depth, is_body);
         }
     }
@@ -308,9 +310,11 @@ impl Cutter<'_> {
         depth: usize,
     ) {
         let body = found.body(self.text, self.is_indented()).and_then(|(body, inner)| {
+            let is_long = self.text[inner.clone()].contains('\n') || inner.len() > ONE_LINE_BODY;
             let inner = self.within(inner, span.clone());
             let source = &self.text[inner.clone()];
-            let is_long = source.trim_end().contains('\n') || source.len() > ONE_LINE_BODY;
+            // The body of a Python function that begins on its own line is one for us.
+            let is_long = is_long || self.is_indented();
             let is_lines = !self.is_indented() || self.text[..inner.start].ends_with('\n');
             (is_long && is_lines && !source.trim().is_empty()).then_some((body, inner))
         });
@@ -403,6 +407,23 @@ impl Cutter<'_> {
             end = (inner.start + at + 1).max(start);
         }
         start..end.max(start)
+    }
+
+    /// Adds blank lines to what they follow, so that they go and stay with it.
+    fn extend(&mut self, sibling: Option<usize>, blank: Range<usize>) -> bool {
+        let Some(number) = sibling.filter(|_| self.text[blank.clone()].trim().is_empty()) else { return false };
+        let last = self.blocks.len() - 1;
+        let number = if self.blocks.get(number).is_some_and(|block| !block.close.is_empty()) { number } else { last };
+        let block = &mut self.blocks[number];
+        if block.role == Role::Comment || block.close.end != blank.start {
+            return false;
+        }
+        if block.close.is_empty() {
+            block.open.end = blank.end;
+            block.close.start = blank.end;
+        }
+        block.close.end = blank.end;
+        true
     }
 
     /// What no rule of ours is for.
