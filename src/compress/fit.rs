@@ -117,7 +117,12 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
     if levels.summarize {
         let query = request.query.and_then(Query::parse);
         match summarize(&task, compressor, query.as_ref()) {
-            Ok((text, tokens, cuts)) => return Ok(fitted(text, tokens, Level::Summarize, cuts)),
+            Ok((text, tokens, cuts)) => {
+                // What is written anew for a budget may say less of how it was written before, so that
+                // everything has room after all.
+                let level = if cuts.is_empty() { Level::Structure } else { Level::Summarize };
+                return Ok(fitted(text, tokens, level, cuts));
+            }
             Err(mandatory) => needed = mandatory,
         }
     }
