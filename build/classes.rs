@@ -55,7 +55,8 @@ pub fn write(out: &Path) {
     fs::write(out.join("classes.index"), index).expect("the output folder is writable");
 }
 
-fn ranges(pattern: &str) -> Vec<(u32, u32)> {
+/// Returns the ranges of the characters that a pattern of one class matches.
+pub fn ranges(pattern: &str) -> Vec<(u32, u32)> {
     let hir = regex_syntax::parse(pattern).expect("the pattern is one class");
     match hir.kind() {
         HirKind::Class(Class::Unicode(class)) => {

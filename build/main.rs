@@ -1,4 +1,5 @@
-//! Writes the tables that `src/tokens/` reads in place: vocabularies and character classes.
+//! Writes the tables that `src/tokens/` and `src/embed/` read in place: vocabularies and character
+//! classes.
 //!
 //! The ranks come from `tiktoken-rs`, which carries them as assets, through its public interface;
 //! so nothing of them is in this repository and nothing is downloaded. The character classes come
@@ -7,6 +8,7 @@
 use std::path::Path;
 
 mod classes;
+mod pieces;
 mod vocab;
 
 #[path = "../src/tokens/layout.rs"]
@@ -23,6 +25,7 @@ fn main() {
     let out = std::env::var_os("OUT_DIR").expect("cargo names the output folder");
     let out = Path::new(&out);
     classes::write(out);
+    pieces::write(out, Path::new("assets/static-minilm-256/vocab.txt"));
     let o200k = std::thread::scope(|scope| {
         let cl100k = scope.spawn(|| {
             let engine = tiktoken_rs::cl100k_base().expect("the crate carries the ranks");
@@ -34,6 +37,7 @@ fn main() {
     });
     o200k.expect("both vocabularies are written");
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=assets/static-minilm-256/vocab.txt");
     println!("cargo::rerun-if-changed=src/tokens/layout.rs");
 }
 

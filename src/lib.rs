@@ -27,6 +27,8 @@ pub mod exec;
 
 pub mod tokens;
 
+pub mod embed;
+
 pub mod observe;
 
 pub mod config;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from top to bottom. A room uses only rooms below it.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "front", "app", "tools", "delegate", "runners", "agents", "pack", "memory", "compress", "store", "exec", "tokens",
-    "observe", "config", "base",
+    "embed", "observe", "config", "base",
 ];
 
 fn root() -> &'static Path {
