@@ -54,7 +54,8 @@ pub struct Piece<'a> {
     /// What is written after the pieces that need this one, when it is kept: a closing bracket.
     pub close: &'a str,
     /// What it is worth: of two pieces the one with the higher worth is kept first. A compressor
-    /// that wants worth per token takes the length into account itself.
+    /// that wants worth per token takes the length into account itself. Minus infinity: it is not kept
+    /// even where there is room.
     pub worth: f64,
     /// Whether the text makes no sense without it.
     pub mandatory: bool,
@@ -133,8 +134,13 @@ impl Layout for Lines {
     }
 }
 
+/// A gap of fewer lines is not numbered.
+const FEW_LINES: usize = 10;
+
 /// Writes pieces one after the other; the line after a gap begins with its number, `…417 text`, so
-/// that single lines picked out of many do not each pay for a mark on a line of its own.
+/// that single lines picked out of many do not each pay for a mark on a line of its own. After a gap of
+/// a few lines it begins with `…` only, and where only blank lines are missing with nothing: the
+/// numbers around tell where it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Numbered;
 
@@ -154,7 +160,12 @@ impl Layout for Numbered {
             let ends_line = pieces[run.end - 1].text.ends_with('\n');
             let cut = marks.note(run.clone());
             if run.end < pieces.len() && begins_line && ends_line && !cut.partial && !marks.is_full() {
-                out.push_str(&self.short_mark(cut.to_line + 1));
+                let is_blank = pieces[run.clone()].iter().all(|piece| piece.text.trim().is_empty());
+                match cut.to_line - cut.from_line + 1 {
+                    _ if is_blank => {}
+                    0..FEW_LINES => out.push('…'),
+                    _ => out.push_str(&self.short_mark(cut.to_line + 1)),
+                }
             } else {
                 let words = marks.words(&cut);
                 push_mark(&mut out, pieces, run, &words);

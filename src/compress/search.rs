@@ -1,9 +1,10 @@
 //! The output of grep and ripgrep: hits grouped by file.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::draft::{Compressor, Draft, Piece};
+use super::draft::{Compressor, Draft, Layout, Lines, Piece, runs};
+use super::marks::Marks;
 use super::{Kind, Query, lines, prose};
 
 /// The output of grep or ripgrep.
@@ -60,16 +61,21 @@ impl Compressor for Search {
         if all.iter().filter(|span| hit(&text[(*span).clone()]).is_some()).count() * 2 < all.len() {
             return prose::draft(text, query);
         }
-        let answers = query.map(|query| query.relevance(all.iter().map(|span| &text[span.clone()])));
+        let lines = || all.iter().map(|span| &text[span.clone()]);
+        let answers = query.map(|query| query.relevance(lines()));
+        let names = lines().map(|line| hit(line).and_then(|hit| defined_name(hit.text)).unwrap_or(""));
+        let defines = query.map(|query| query.relevance(names));
+        let mut hits: HashMap<&str, usize> = HashMap::new();
+        lines().filter_map(hit).for_each(|hit| *hits.entry(hit.path).or_default() += 1);
         let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(all.len() + all.len() / 4);
         let mut path = "";
         let mut header = None;
         let mut place = 0;
         let mut seen: HashSet<&str> = HashSet::new();
-        for (index, span) in all.into_iter().enumerate() {
+        for (index, span) in all.iter().enumerate() {
             let line = &text[span.clone()];
             let Some(found) = hit(line) else {
-                pieces.push(Piece::of(text, span, -1.0));
+                pieces.push(Piece::of(text, span.clone(), -1.0));
                 continue;
             };
             if found.path != path {
@@ -77,17 +83,58 @@ impl Compressor for Search {
                 place = 0;
                 header = Some(pieces.len());
                 let start = span.start..span.start;
-                pieces.push(Piece { text: Cow::Owned(format!("{path}\n")), ..Piece::of(text, start, 0.0) });
+                let worth = if seen.insert(path) { 50.0 } else { 0.0 };
+                let count = hits[path];
+                let written = if count > 1 { format!("{path} ({count})\n") } else { format!("{path}\n") };
+                pieces.push(Piece { text: Cow::Owned(written), ..Piece::of(text, start, worth) });
             }
-            let first = if place == 0 && seen.insert(path) { 50.0 } else { 0.0 };
-            let defines = defines_something(found.text);
-            let answer = answers.as_ref().map_or(0.0, |answers| answers[index]);
-            let worth = first + 1.0 / (place as f64 + 1.0) - line.len() as f64 / 2_000.0
-                + if defines { 5.0 + 75.0 * answer } else { 10.0 * answer };
+            let answer = answers.as_ref().map_or(0.0, |answers| 10.0 * answers[index]);
+            let defines = match &defines {
+                Some(defines) => 80.0 * defines[index],
+                None if defined_name(found.text).is_some() => 5.0,
+                None => 0.0,
+            };
+            let worth = answer + defines + 1.0 / (place as f64 + 1.0) - line.len() as f64 / 2_000.0;
             place += 1;
-            pieces.push(Piece { text: Cow::Borrowed(found.rest), needs: header, ..Piece::of(text, span, worth) });
+            pieces.push(Piece {
+                text: Cow::Borrowed(found.rest),
+                needs: header,
+                ..Piece::of(text, span.clone(), worth)
+            });
         }
-        Draft::of_lines(pieces)
+        Draft { pieces, layout: Box::new(Hits) }
+    }
+}
+
+/// Writes hits under their files. Each file says how many it has, and each hit has the line of its
+/// file, so a mark in each gap would tell nothing more: one mark at the end tells of all.
+struct Hits;
+
+impl Layout for Hits {
+    fn marks_each_gap(&self) -> bool {
+        false
+    }
+
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
+        if marks.marks_each_gap() {
+            return Lines.write(pieces, kept, marks);
+        }
+        let mut out = String::new();
+        for run in runs(kept) {
+            if kept[run.start] {
+                pieces[run].iter().for_each(|piece| out.push_str(&piece.text));
+            } else if !pieces[run.clone()].iter().all(|piece| piece.span.is_empty()) {
+                marks.note(run);
+            }
+        }
+        if let Some(told) = marks.summary() {
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
+            out.push_str(&told);
+            out.push('\n');
+        }
+        out
     }
 }
 
@@ -118,8 +165,13 @@ fn sign_of(line: &str) -> Option<char> {
     ((1..=7).contains(&digits) && matches!(sign, ':' | '-')).then_some(sign)
 }
 
-/// Whether a line of source text defines what it names.
+/// Whether a line of source text defines something.
 pub(super) fn defines_something(text: &str) -> bool {
+    defined_name(text).is_some() || ["impl ", "impl<"].iter().any(|word| text.trim_start().starts_with(word))
+}
+
+/// The name that a line of source text defines.
+fn defined_name(text: &str) -> Option<&str> {
     const WORDS: &[&str] = &[
         "fn ",
         "def ",
@@ -135,16 +187,44 @@ pub(super) fn defines_something(text: &str) -> bool {
         "static ",
         "macro_rules! ",
         "mod ",
-        "impl ",
-        "impl<",
+        "union ",
+        "record ",
+        "#define ",
     ];
-    const BEFORE: &[&str] =
-        &["pub ", "pub(crate) ", "pub(super) ", "export ", "default ", "async ", "unsafe ", "public ", "private "];
+    const BEFORE: &[&str] = &[
+        "pub ",
+        "pub(crate) ",
+        "pub(super) ",
+        "export ",
+        "default ",
+        "async ",
+        "unsafe ",
+        "public ",
+        "private ",
+        "protected ",
+        "static ",
+        "abstract ",
+        "declare ",
+        "final ",
+        "const ",
+    ];
     let mut text = text.trim_start();
-    while let Some(rest) = BEFORE.iter().find_map(|word| text.strip_prefix(word)) {
-        text = rest.trim_start();
+    loop {
+        // "const fn x", but "const X".
+        if let Some(rest) = WORDS.iter().find_map(|word| text.strip_prefix(word))
+            && !WORDS.iter().any(|word| rest.starts_with(word))
+        {
+            let rest = rest.trim_start();
+            // The receiver of a method in Go.
+            let rest = match rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
+                Some((_, after)) => after,
+                None => rest,
+            };
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            return (end > 0).then(|| &rest[..end]);
+        }
+        text = BEFORE.iter().find_map(|word| text.strip_prefix(word))?.trim_start();
     }
-    WORDS.iter().any(|word| text.starts_with(word))
 }
 
 #[cfg(test)]
@@ -163,5 +243,36 @@ mod tests {
         assert_eq!(Search.expand(&form).as_deref(), Some(text));
         assert!(Search.recognises(text) > 90);
         assert_eq!(Search.recognises("10:20:30 INFO a\n10:20:31 INFO b\n10:20:32 INFO c\n"), 0);
+    }
+
+    #[test]
+    fn definitions_say_what_they_define() {
+        for (line, name) in [
+            ("pub(crate) const fn limit(x: u8) {", Some("limit")),
+            ("    const LIMIT: usize = 3;", Some("LIMIT")),
+            ("export default async function run() {", Some("run")),
+            ("func (s *Server) Close() error {", Some("Close")),
+            ("class Cart(Base):", Some("Cart")),
+            ("return limit(4)", None),
+        ] {
+            assert_eq!(defined_name(line), name, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_file_and_the_definition_asked_for_are_named() {
+        let uses: String =
+            (0..40).map(|index| format!("src/a{}.rs:{index}:    let x = limit(y, {index});\n", index / 4)).collect();
+        let text = format!("{uses}src/z.rs:7:fn limit(a: u32, b: u32) -> u32 {{\n");
+        let request = crate::compress::Request {
+            kind: Some(Kind::Search),
+            query: Some("Where is limit defined?"),
+            ..crate::compress::Request::new(&text, Some(130), crate::tokens::Measure::default())
+        };
+        let out = crate::compress::fit(&request).expect("fits").text;
+        assert!(
+            out.contains("7:fn limit(a") && out.contains("src/a0.rs (4)") && out.contains("src/a9.rs (4)"),
+            "{out}"
+        );
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn summarize(
 
     let mut needed = usize::MAX;
     for (style, first, further) in
-        [(Style::Full, full, full), (Style::FirstFull, full + brief, short), (Style::Brief, brief, short)]
+        [(Style::Full, full, full), (Style::FirstFull, full, short), (Style::Brief, brief, short)]
     {
         match chooser.choose(style, first, further) {
             // Marks that take more than a twelfth of the budget are made shorter.
@@ -112,7 +112,8 @@ impl Chooser<'_> {
         let mut best: Option<Chosen> = None;
         for _ in 0..=FILLS {
             let before = selection.kept.iter().filter(|kept| **kept).count();
-            self.order.iter().for_each(|index| selection.keep(*index, room));
+            let wanted = self.order.iter().filter(|index| self.draft.pieces[**index].worth > f64::NEG_INFINITY);
+            wanted.for_each(|index| selection.keep(*index, room));
             selection.fill_small_gaps();
             if best.is_some() && selection.kept.iter().filter(|kept| **kept).count() == before {
                 break;
@@ -250,7 +251,8 @@ impl Selection<'_> {
             let complete = gap
                 .clone()
                 .all(|index| pieces[index].needs.is_none_or(|needed| self.kept[needed] || gap.contains(&needed)));
-            if tokens <= self.mark && complete {
+            let wanted = gap.clone().any(|index| pieces[index].worth > f64::NEG_INFINITY);
+            if tokens <= self.mark && complete && wanted {
                 gap.for_each(|index| self.add(index));
             }
         }

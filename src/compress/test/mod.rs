@@ -1,0 +1,308 @@
+//! The output of test runners and compilers: what failed, where and why; passes only as a count.
+//!
+//! Every line is read by `grammar.rs`. The headline, message and place of a failure go together,
+//! failure by failure, before any detail; tests that passed, library frames and separators are not kept even where there
+//! is room.
+
+mod grammar;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use self::grammar::{Class, Reader};
+use super::draft::{Compressor, Draft, Piece};
+use super::log::{first_line, folded_lines, repeats_note, split_piece};
+use super::{Kind, Query};
+
+/// The output of a test runner or a compiler.
+pub(super) struct Test;
+
+impl Compressor for Test {
+    fn kind(&self) -> Kind {
+        Kind::Test
+    }
+
+    fn recognises(&self, sample: &str) -> u8 {
+        const CERTAIN: &[&str] = &[
+            "test result: ",
+            "test session starts",
+            "\nFAILED (",
+            "\n--- FAIL: ",
+            "\n=== RUN ",
+            "TAP version ",
+            "\nTest Suites: ",
+            "could not compile `",
+            "<testsuite",
+        ];
+        const LIKELY: &[&str] =
+            &["\nrunning ", "\nerror[E", "\nwarning: ", "\n   Compiling ", "\nok ", "\nnot ok ", "\nRan "];
+        let count = |signs: &[&str]| signs.iter().filter(|sign| sample.contains(*sign)).count();
+        let lines = sample.lines().filter(|line| !line.trim().is_empty()).take(400).count().max(1);
+        let passes = sample.lines().take(400).filter(|line| is_pass(line)).count();
+        match (count(CERTAIN), count(LIKELY)) {
+            (1.., _) => 96,
+            (0, 2..) => 80,
+            (0, 1) if passes * 3 > lines => 75,
+            _ if passes * 2 > lines && passes > 2 => 70,
+            _ => 0,
+        }
+    }
+
+    fn folds_repeats(&self) -> bool {
+        true
+    }
+
+    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
+        let lines = split_xml(text, folded_lines(text));
+        let answers = query.map(|query| query.relevance(lines.iter().map(|(span, _)| &text[span.clone()])));
+        let mut reader = Reader::default();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let classes: Vec<(Class, usize)> =
+            lines.iter().map(|(span, _)| (reader.class(first_line(&text[span.clone()])), reader.failures)).collect();
+        let is_summed_up = classes.iter().any(|(class, _)| *class == Class::Summary);
+        let passes = classes.iter().filter(|(class, _)| *class == Class::Pass).count();
+        let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(lines.len());
+        for (index, (span, repeats)) in lines.iter().enumerate() {
+            let line = &text[span.clone()];
+            let (mut class, failure) = classes[index];
+            if class == Class::Core && !seen.insert(line.trim()) {
+                class = Class::Mention;
+            }
+            let answer = answers.as_ref().map_or(0.0, |answers| answers[index]);
+            // What passed is a number, unless it is asked for; separators and frames in libraries say
+            // nothing.
+            let is_asked = class == Class::Pass && query.is_some_and(|query| query.names_something_in(line));
+            let worth = if class == Class::Noise || (class == Class::Pass && !is_asked) {
+                f64::NEG_INFINITY
+            } else {
+                worth(class, failure) + if is_asked { 7.0 } else { answer } - line.len() as f64 / 3_000.0
+            };
+            if class == Class::Pass && !is_summed_up && passes > 1 && !pieces.iter().any(|piece| piece.span.is_empty())
+            {
+                let count = Cow::Owned(format!("[{passes} passed]\n"));
+                pieces.push(Piece { text: count, ..Piece::of(text, span.start..span.start, 9.0) });
+            }
+            let mut piece = Piece::of(text, span.clone(), worth);
+            if *repeats > 1 {
+                let end = if line.ends_with('\n') { "\n" } else { "" };
+                piece.text = Cow::Owned(format!("{}{}{end}", first_line(line), repeats_note(*repeats)));
+            }
+            pieces.extend(split_piece(text, piece));
+        }
+        Draft::of_numbered_lines(pieces)
+    }
+}
+
+/// What a line of a class is worth, in the failure of this number. A failure that is told in full is
+/// worth more than the beginnings of two.
+fn worth(class: Class, failure: usize) -> f64 {
+    let order = 1.0 / (1.0 + failure as f64 * 0.1);
+    match class {
+        Class::Summary => 9.5,
+        Class::Core => 8.0 + order,
+        Class::Detail => 6.0 + order,
+        Class::Trouble => 5.5,
+        Class::Mention => 5.0,
+        Class::Frame => 4.0,
+        Class::Near => 2.0,
+        Class::Other => 0.3,
+        Class::Warning => 0.05,
+        Class::Noise | Class::Pass => 0.03,
+    }
+}
+
+/// Reports in XML are often one line: cuts it before each element.
+fn split_xml(text: &str, lines: Vec<(std::ops::Range<usize>, usize)>) -> Vec<(std::ops::Range<usize>, usize)> {
+    let is_report = |line: &str| line.len() > 400 && line.contains("<testcase");
+    let mut split = Vec::with_capacity(lines.len());
+    for (span, repeats) in lines {
+        let line = &text[span.clone()];
+        if repeats > 1 || !is_report(line) {
+            split.push((span, repeats));
+            continue;
+        }
+        let mut start = span.start;
+        for (at, _) in line.match_indices("><").map(|(at, sign)| (span.start + at + 1, sign)) {
+            split.push((start..at, 1));
+            start = at;
+        }
+        split.push((start..span.end, 1));
+    }
+    split
+}
+
+/// `12 passed, 1 failed`, `test result: FAILED. ...`, `Ran 3 tests in 0.1s`, `# fail 2`, ...
+fn is_summary(line: &str) -> bool {
+    let line = line.trim_matches(['=', ' ']);
+    let number = |word: &str| {
+        line.split_once(word).is_some_and(|(before, _)| before.trim_end().ends_with(|c: char| c.is_ascii_digit()))
+    };
+    line.starts_with("test result: ")
+        || line.starts_with("FAILED (")
+        || line.starts_with("Tests: ")
+        || line.starts_with("Test Suites: ")
+        || (line.starts_with("Ran ") && line.contains(" test"))
+        || ["# pass ", "# fail ", "# tests ", "ℹ pass ", "ℹ fail "].iter().any(|sign| line.starts_with(sign))
+        || line.starts_with("error: could not compile")
+        || line.starts_with("error: test failed")
+        || ((number("passed") || number("failed")) && line.contains(" in "))
+}
+
+/// Whether a line only says that one test went well.
+fn is_pass(line: &str) -> bool {
+    let line = line.trim();
+    (line.starts_with("test ") && (line.ends_with("... ok") || line.ends_with("... ignored")))
+        || line.ends_with(" ... ok")
+        || line.ends_with(" PASSED")
+        || (line.contains(" PASSED ") && line.ends_with("%]"))
+        || ["ok ", "✓ ", "✔ ", "√ ", "PASS ", "--- PASS", "=== RUN", "PASSED "]
+            .iter()
+            .any(|sign| line.starts_with(sign))
+}
+
+/// Whether a line names a place in a file: `src/x.rs:12`, `File "x.py", line 12`, `(x.js:3:1)`.
+fn has_place(line: &str) -> bool {
+    if line.starts_with("File \"") && line.contains(", line ") {
+        return true;
+    }
+    let mut rest = line;
+    while let Some(at) = rest.find(':') {
+        let after = rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
+        let word = rest[..at].rsplit(|c: char| c.is_whitespace() || "(\"'[".contains(c)).next().unwrap_or("");
+        let extension = word.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let is_name =
+            !extension.is_empty() && extension.len() <= 5 && extension.bytes().all(|b| b.is_ascii_alphabetic());
+        if after && is_name {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fits `text` without a query and returns what is left.
+    fn fitted(text: &str, max_tokens: usize) -> String {
+        let request = crate::compress::Request {
+            kind: Some(Kind::Test),
+            ..crate::compress::Request::new(text, Some(max_tokens), crate::tokens::Measure::default())
+        };
+        crate::compress::fit(&request).expect("fits").text
+    }
+
+    fn check(text: &str, max_tokens: usize, kept: &[&str], gone: &[&str]) {
+        let out = fitted(text, max_tokens);
+        for part in kept {
+            assert!(out.contains(part), "{part:?} is missing in\n{out}");
+        }
+        for part in gone {
+            assert!(!out.contains(part), "{part:?} is in\n{out}");
+        }
+    }
+
+    fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+        (0..count).map(|index| line(index) + "\n").collect()
+    }
+
+    #[test]
+    fn each_runner_keeps_name_message_and_place() {
+        let passes = lines(80, |index| format!("test kettle::boils_{index} ... ok"));
+        let cargo = format!(
+            "running 81 tests\n{passes}test kettle::whistles ... FAILED\n\nfailures:\n\n---- kettle::whistles stdout ----\n\
+             thread 'kettle::whistles' (77) panicked at src/kettle.rs:41:9:\nthe kettle is silent\n\
+             stack backtrace:\n   0: core::panicking::panic_fmt\n             at /rustc/abc/library/core/src/panicking.rs:80:14\n\n\
+             failures:\n    kettle::whistles\n\ntest result: FAILED. 80 passed; 1 failed; 0 ignored\n"
+        );
+        check(
+            &cargo,
+            85,
+            &["kettle::whistles", "src/kettle.rs:41:9", "the kettle is silent", "80 passed"],
+            &["boils_3", "/rustc/"],
+        );
+
+        let passes = lines(80, |index| format!("tests/test_tea.py::test_pours_{index} PASSED   [ {index}%]"));
+        let pytest = format!(
+            "=== test session starts ===\n{passes}tests/test_tea.py::test_steeps FAILED   [ 99%]\n\n=== FAILURES ===\n\
+             ______________ test_steeps ______________\n\n    def test_steeps():\n        cup = brew(3)\n\
+             >       assert cup.minutes == 4\nE       assert 3 == 4\n\ntests/test_tea.py:88: AssertionError\n\
+             === short test summary info ===\nFAILED tests/test_tea.py::test_steeps - assert 3 == 4\n=== 1 failed, 80 passed in 0.20s ===\n"
+        );
+        check(
+            &pytest,
+            120,
+            &["test_steeps", "assert 3 == 4", "tests/test_tea.py:88", "1 failed, 80 passed"],
+            &["test_pours_4"],
+        );
+
+        let passes = lines(80, |index| format!("=== RUN   TestCup{index}\n--- PASS: TestCup{index} (0.00s)"));
+        let go = format!(
+            "{passes}=== RUN   TestSaucer\n    saucer_test.go:17: want round, got square\n--- FAIL: TestSaucer (0.00s)\nFAIL\nFAIL\tteahouse/saucer\t0.004s\n"
+        );
+        check(&go, 100, &["--- FAIL: TestSaucer", "saucer_test.go:17: want round, got square"], &["TestCup5"]);
+
+        let passes = lines(80, |index| format!("    ✓ pours cup {index} (1 ms)"));
+        let jest = format!(
+            "FAIL src/spoon.test.js\n  spoon\n{passes}    ✕ stirs (4 ms)\n\n  ● spoon › stirs\n\n    expect(received).toBe(expected)\n\n\
+             \u{20}   Expected: \"left\"\n    Received: \"right\"\n\n      at Object.<anonymous> (src/spoon.test.js:12:5)\n\
+             \u{20}     at run (node_modules/jest-circus/build/run.js:3:1)\n\nTests:       1 failed, 80 passed, 81 total\n"
+        );
+        check(
+            &jest,
+            110,
+            &[
+                "● spoon › stirs",
+                "expect(received).toBe(expected)",
+                "Received: \"right\"",
+                "src/spoon.test.js:12:5",
+                "1 failed, 80 passed",
+            ],
+            &["pours cup 9"],
+        );
+
+        let passes = lines(60, |index| {
+            format!("# Subtest: sugar {index}\nok {index} - sugar {index}\n  ---\n  duration_ms: 0.1\n  ...")
+        });
+        let tap = format!(
+            "TAP version 13\n{passes}# Subtest: milk\nnot ok 61 - milk\n  ---\n  duration_ms: 0.3\n  location: '/app/milk.test.js:9:1'\n  error: |-\n    milk is sour\n  stack: |-\n    TestContext.<anonymous> (/app/milk.test.js:11:3)\n  ...\n# tests 61\n# pass 60\n# fail 1\n"
+        );
+        check(&tap, 110, &["not ok 61 - milk", "milk is sour", "milk.test.js:11:3", "# fail 1"], &["sugar 7"]);
+
+        let cases: String =
+            (0..60).map(|index| format!("<testcase classname=\"Tea\" name=\"cup{index}\" time=\"0.1\" />")).collect();
+        let junit = format!(
+            "<?xml version=\"1.0\"?><testsuites><testsuite name=\"tea\" tests=\"61\" failures=\"1\">{cases}<testcase classname=\"Tea\" name=\"lid\" time=\"0.1\"><failure message=\"lid is lost\">Tea.java:33</failure></testcase></testsuite></testsuites>"
+        );
+        check(&junit, 120, &["name=\"lid\"", "lid is lost", "Tea.java:33", "failures=\"1\""], &["cup7\""]);
+
+        let warnings = lines(40, |index| {
+            format!(
+                "warning: unused variable: `spare_{index}`\n --> src/lib.rs:{index}:9\n  |\n{index} |     let spare_{index} = 1;\n  |         ^^^^^ help: prefix it\n"
+            )
+        });
+        let check_output = format!(
+            "{warnings}error[E0308]: mismatched types\n  --> src/pot.rs:7:5\n   |\n7  |     \"full\"\n   |     ^^^^^^ expected `u32`, found `&str`\n\nerror: could not compile `tea` (lib) due to 1 previous error; 40 warnings emitted\n"
+        );
+        check(
+            &check_output,
+            110,
+            &["error[E0308]", "src/pot.rs:7:5", "expected `u32`, found `&str`", "40 warnings"],
+            &["spare_5`"],
+        );
+    }
+
+    #[test]
+    fn passes_without_a_summary_are_counted() {
+        let text = lines(60, |index| format!("test kettle::boils_{index} ... ok"))
+            + "thread 'x' panicked at src/x.rs:1:2:\nlost\n";
+        check(&text, 60, &["[60 passed]", "src/x.rs:1:2", "lost"], &["boils_9"]);
+    }
+
+    #[test]
+    fn runners_are_recognised() {
+        assert!(Test.recognises("\nrunning 2 tests\ntest a ... ok\n\ntest result: ok. 2 passed\n") > 90);
+        assert_eq!(Test.recognises("Ordinary words.\n"), 0);
+    }
+}
