@@ -188,7 +188,7 @@ fn what_a_model_can_mend_is_a_result() {
     assert!(result.get("structuredContent").is_none(), "it would break the output schema: {result}");
     insta::assert_snapshot!(result["content"][0]["text"].as_str().expect("text"), @r#"
     /txt (did you mean text?) is not a known field: expected one of text, paths, encoding, model, top
-    Hint: accepted fields: text: string, paths: array, encoding: "cl100k_base"|"o200k_base"|"o200k_harmony", model: string, top: integer
+    Hint: accepted fields: text: string, paths: array, encoding: "cl100k_base"|"o200k_base"|"o200k_harmony"|"p50k_base"|"p50k_edit"|"r50k_base", model: string, top: integer
     "#);
 }
 
