@@ -103,6 +103,7 @@ fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u
         while groups[at] != 0 {
             at = (at + 1) % groups.len();
         }
+        assert!(group.len() < 1 << 8, "a group has more tokens than its count has room for");
         groups[at] = Group::new(list.len(), group.len()).0;
         for (token, rank) in group {
             list.push(Long::new(*rank, token.len(), blob.len()));

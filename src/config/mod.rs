@@ -65,7 +65,13 @@ pub fn all_default(sources: &Sources) -> bool {
     let places = locate::places(sources);
     sources.flags.is_empty()
         && sources.environment.names_with_prefix("CTX_").next().is_none()
-        && files(sources, &places).iter().all(|(_, file)| file.symlink_metadata().is_err())
+        && files(sources, &places).iter().all(|(_, file)| is_absent(file))
+}
+
+/// Whether there is no such file; one that cannot be reached may be there.
+fn is_absent(file: &std::path::Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    file.symlink_metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 /// The files that settings are looked for in, in the order of their layers.

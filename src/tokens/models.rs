@@ -159,10 +159,13 @@ pub fn for_model(name: &str) -> Result<Measure, UnknownModel> {
     }
     MODELS
         .iter()
-        .find(|(prefix, _)| {
-            model.strip_prefix(prefix).is_some_and(|rest| {
-                !rest.starts_with(|c: char| c.is_ascii_alphabetic())
-                    && (!prefix.starts_with('o') || !rest.starts_with(|c: char| c.is_ascii_digit()))
+        .find(|(prefix, measure)| {
+            model.strip_prefix(prefix).is_some_and(|rest| match rest.as_bytes() {
+                [b'a'..=b'z', ..] => false,
+                // A digit more is another model, and so is gpt-4 with a version that is not listed.
+                [b'0'..=b'9', ..] => !measure.is_exact(),
+                [b'.', b'0'..=b'9', ..] => *prefix != "gpt-4",
+                _ => true,
             })
         })
         .map(|(_, measure)| *measure)
@@ -172,7 +175,7 @@ pub fn for_model(name: &str) -> Result<Measure, UnknownModel> {
 /// The generation of a Claude model by the version in its name, such as `claude-opus-4-6-20260101`
 /// or `claude-3.5-sonnet`; a name without a version is taken for the newest.
 fn claude(model: &str) -> Measure {
-    let mut numbers = model.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|part| part.parse::<u32>().ok());
+    let mut numbers = model.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|part| part.strip_prefix('v').unwrap_or(part).parse::<u32>().ok());
     // Anything longer than a version part is a date.
     let version = |number: Option<u32>| number.filter(|number| *number < 100);
     match version(numbers.next()) {
@@ -242,6 +245,7 @@ mod tests {
             "claude-3-5-sonnet-20241022",
             "claude-3-opus",
             "claude-2.1",
+            "anthropic.claude-v2:1",
             "claude-sonnet-4-20250514",
             "claude-opus-4-6",
             "claude-opus-4.1",
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_what_is_accepted() {
-        for name in ["", "gpt", "gpt-6", "o17", "office", "clau", "llamaindex", "adaptive", "text-davincix"] {
+        for name in ["", "gpt", "gpt-6", "o17", "office", "clau", "llamaindex", "gpt-45", "gpt-4.9", "gpt-55", "ada2", "adaptive", "text-davincix"] {
             let message = for_model(name).unwrap_err().to_string();
             for accepted in ["gpt-4o", "claude", "gemini", "o200k_base"] {
                 assert!(message.contains(accepted), "{name}: {message}");

@@ -127,14 +127,20 @@ impl Vocab {
         if token.len() > TOKEN_MAX {
             return None;
         }
-        self.group(bytes).map(|index| self.long(index)).find(|long| self.bytes_of(*long) == token).map(Long::rank)
+        // The group is sorted, the longest first.
+        let group = &self.long_list[self.group(bytes)];
+        let long = |entry: &[u8; 8]| Long(u64::from_le_bytes(*entry));
+        let first = group.partition_point(|entry| long(entry).len() > token.len());
+        let same = group[first..].iter().map(long).take_while(|long| long.len() == token.len());
+        same.into_iter().find(|long| self.bytes_of(*long) == token).map(Long::rank)
     }
 
     /// The long tokens with the same first bytes, longest first.
     #[cold]
     fn group(&self, bytes: u128) -> Range<usize> {
         let head = bytes & ((1 << (8 * HEAD)) - 1);
-        let mut at = layout::hash_key(head) as usize % self.long_groups.len();
+        let last = self.long_groups.len() - 1;
+        let mut at = layout::hash_key(head) as usize & last;
         loop {
             let group = u32::from_le_bytes(self.long_groups[at]);
             if group == 0 {
@@ -144,7 +150,7 @@ impl Vocab {
             if load(self.long_bytes, self.long(range.start).offset()) & ((1 << (8 * HEAD)) - 1) == head {
                 return range;
             }
-            at = (at + 1) % self.long_groups.len();
+            at = (at + 1) & last;
         }
     }
 
@@ -184,7 +190,9 @@ impl Vocab {
     pub(super) fn longest(&self, text: &[u8], candidates: &mut Candidates) -> (Rank, usize) {
         for index in &mut candidates.long {
             let long = self.long(index);
-            if text[candidates.at..candidates.end].starts_with(self.bytes_of(long)) {
+            let (bytes, room) = (self.bytes_of(long), &text[candidates.at..candidates.end]);
+            // The last byte tells most of them apart; the first ones are those of all.
+            if room.get(bytes.len() - 1) == bytes.last() && room.starts_with(bytes) {
                 return (long.rank(), long.len());
             }
         }

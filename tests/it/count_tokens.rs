@@ -347,6 +347,12 @@ fn the_short_way_answers_as_the_ordinary_one_does() {
         &["--model", "gpt-4", "--encoding", "o200k_base", "a.rs"],
         &["a.rs", "missing.rs"],
         &["--top", "x", "a.rs"],
+        &["--top", "18446744073709551615", "a.rs"],
+        &["--top=0", "a.rs", "b.md"],
+        &["--model", "-x/gpt-4o", "a.rs"],
+        &["--model", "--claude-3", "a.rs"],
+        &["--json", "--json", "a.rs"],
+        &["--", "a.rs"],
     ] {
         let short = place.ctx(&[&["tokens"], arguments].concat());
         let ordinary = place.ctx(&[&["-C", ".", "tokens"], arguments].concat());

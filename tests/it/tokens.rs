@@ -74,6 +74,7 @@ fn hard_texts(len: usize) -> Vec<(&'static str, String)> {
         ("family emoji", "👨‍👩‍👧‍👦".repeat(len / 25)),
         ("combining marks", "\u{301}".repeat(len / 2)),
         ("special tokens", "<|endoftext|>".repeat(len / 13)),
+        ("spaces and tabs", format!("{}\t", " ".repeat(82)).repeat(len / 83)),
     ]
 }
 

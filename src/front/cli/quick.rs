@@ -64,10 +64,11 @@ impl Asked {
             }
             let value = match value {
                 Some(value) => value,
-                None => arguments.next()?.into_string().ok()?,
+                // What looks like an option is one to the ordinary way.
+                None => arguments.next()?.into_string().ok().filter(|value| !value.starts_with('-'))?,
             };
             match name.as_str() {
-                "top" if asked.top.is_none() => asked.top = Some(value.parse().ok()?),
+                "top" if asked.top.is_none() => asked.top = Some(value.parse::<u32>().ok()? as usize),
                 "encoding" if !measured => asked.measure = Measure::exact(value.parse::<Encoding>().ok()?),
                 "model" if !measured => asked.measure = for_model(&value).ok()?,
                 _ => return None,

@@ -43,9 +43,12 @@ pub struct Count {
 }
 
 /// Counts a text; `name` helps to tell its kind.
-pub fn count_text(measure: Measure, name: Option<&str>, text: &str, lossy: bool) -> Count {
+///
+/// A text that is counted `alone`, while no other is, may take several threads.
+pub fn count_text(measure: Measure, name: Option<&str>, text: &str, lossy: bool, alone: bool) -> Count {
     if measure.is_exact() {
-        let counted = Counted { tokens: measure.count_parallel(text), bounds: None };
+        let tokens = if alone { measure.count_parallel(text) } else { measure.count(text) };
+        let counted = Counted { tokens, bounds: None };
         return Count { counted, kind: None, lossy };
     }
     let kind = TextKind::of(name, text);
@@ -58,7 +61,8 @@ pub fn count_files(reach: &Reach, files: &[Found], measure: Measure, watch: &Wat
     let pays = files.len() > 1 && (bytes >= SHARED_BYTES_MIN || files.len() >= SHARED_FILES_MIN);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if pays { processors.min(THREADS_MAX).min(files.len()) } else { 1 };
-    let work = Work { reach, files, measure, watch, next: AtomicUsize::new(0), large: Mutex::new(()) };
+    let alone = threads == 1;
+    let work = Work { reach, files, measure, watch, alone, next: AtomicUsize::new(0), large: Mutex::new(()) };
     let mut outcomes = if threads == 1 {
         work.take()?
     } else {
@@ -81,6 +85,7 @@ struct Work<'a> {
     files: &'a [Found],
     measure: Measure,
     watch: &'a Watch,
+    alone: bool,
     next: AtomicUsize,
     large: Mutex<()>,
 }
@@ -110,8 +115,10 @@ impl Work<'_> {
         }
         let name = Some(file.name.as_str());
         Outcome::Counted(match String::from_utf8(content) {
-            Ok(text) => count_text(self.measure, name, &text, false),
-            Err(error) => count_text(self.measure, name, &String::from_utf8_lossy(error.as_bytes()), true),
+            Ok(text) => count_text(self.measure, name, &text, false, self.alone),
+            Err(error) => {
+                count_text(self.measure, name, &String::from_utf8_lossy(error.as_bytes()), true, self.alone)
+            },
         })
     }
 }

@@ -4,7 +4,8 @@
 //! folder or a glob stands for leaves out what ignore files name, hidden files, and links, which
 //! could lead out of the folder or in circles; what is named itself is always counted.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobMatcher;
@@ -37,11 +38,12 @@ pub struct Failure {
 /// What names stand for.
 #[derive(Default)]
 pub struct Files {
-    /// The files, each once.
+    /// The files, each once by the path that leads to it.
     pub found: Vec<Found>,
     /// What could not be found or looked into.
     pub failures: Vec<Failure>,
-    seen: HashSet<PathBuf>,
+    /// Where in `found` each path is.
+    seen: HashMap<PathBuf, usize>,
 }
 
 /// Returns the files that `names` stand for. A name that is out of the caller's reach ends it with
@@ -135,11 +137,13 @@ impl Files {
     }
 
     fn push(&mut self, name: String, path: PathBuf, bytes: u64, named: bool, watch: &Watch) {
-        if self.seen.insert(path.clone()) {
-            watch.found(bytes);
-            self.found.push(Found { name, path, bytes, named });
-        } else if named && let Some(known) = self.found.iter_mut().find(|known| known.path == path) {
-            known.named = true;
+        match self.seen.entry(path) {
+            Entry::Vacant(place) => {
+                watch.found(bytes);
+                self.found.push(Found { name, path: place.key().clone(), bytes, named });
+                place.insert(self.found.len() - 1);
+            }
+            Entry::Occupied(place) => self.found[*place.get()].named |= named,
         }
     }
 }

@@ -216,7 +216,7 @@ fn count_all(
     // The largest first, so that no thread is left with it at the end.
     files.found.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
     let mut tally = Tally { failures: files.failures, ..Tally::default() };
-    tally.items.extend(text.map(|text| Item::of("-".to_owned(), &count_text(measure, None, text, false))));
+    tally.items.extend(text.map(|text| Item::of("-".to_owned(), &count_text(measure, None, text, false, true))));
     let outcomes = count_files(reach, &files.found, measure, watch)?;
     for (file, outcome) in files.found.into_iter().zip(outcomes) {
         match outcome {
