@@ -1,6 +1,6 @@
 //! A small memory of how many tokens a pretoken has.
 //!
-//! It stays in the processor's nearest caches, where the vocabulary does not fit, and saves merges.
+//! It saves merges, from one text to the next, and is as large as the texts that were counted need.
 //! Each entry holds its pretoken whole, so a hit is exact. A newer pretoken takes an older one's place.
 
 use super::layout::{KEY_BITS, SHORT_MAX, hash_key};
@@ -14,10 +14,10 @@ const KEPT_MAX: usize = 30;
 const REPEATED_MAX: usize = 255;
 
 /// The most entries for short pretokens, of 16 bytes each.
-const SHORT_ENTRIES_MAX: usize = 1 << 14;
+const SHORT_ENTRIES_MAX: usize = 1 << 15;
 
 /// The most entries for longer pretokens, of 32 bytes each.
-const LONG_ENTRIES_MAX: usize = 1 << 12;
+const LONG_ENTRIES_MAX: usize = 1 << 13;
 
 /// The bit from which on the number of tokens lies in the second half of a longer pretoken's entry.
 const COUNT_SHIFT: u32 = 120;

@@ -73,7 +73,7 @@ struct Work {
 static IDLE: [Mutex<Vec<Work>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
 
 /// The most working memories that are kept for an encoding.
-const IDLE_MAX: usize = 4;
+const IDLE_MAX: usize = 2;
 
 /// One pretoken: where it ends, and what it costs.
 pub(super) struct Pretoken {

@@ -10,7 +10,7 @@ use super::layout::{Rank, TOKEN_MAX};
 use super::vocab::{Candidates, Vocab};
 
 /// The most pairs of tokens that are remembered, at eight bytes each.
-const PAIRS_MAX: usize = 1 << 12;
+const PAIRS_MAX: usize = 1 << 14;
 
 /// Bytes of text for which a remembered pair is worth its initialisation.
 const BYTES_PER_PAIR: usize = 64;
