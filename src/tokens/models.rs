@@ -175,7 +175,9 @@ pub fn for_model(name: &str) -> Result<Measure, UnknownModel> {
 /// The generation of a Claude model by the version in its name, such as `claude-opus-4-6-20260101`
 /// or `claude-3.5-sonnet`; a name without a version is taken for the newest.
 fn claude(model: &str) -> Measure {
-    let mut numbers = model.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|part| part.strip_prefix('v').unwrap_or(part).parse::<u32>().ok());
+    let mut numbers = model
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter_map(|part| part.strip_prefix('v').unwrap_or(part).parse::<u32>().ok());
     // Anything longer than a version part is a date.
     let version = |number: Option<u32>| number.filter(|number| *number < 100);
     match version(numbers.next()) {
@@ -269,7 +271,21 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_what_is_accepted() {
-        for name in ["", "gpt", "gpt-6", "o17", "office", "clau", "llamaindex", "gpt-45", "gpt-4.9", "gpt-55", "ada2", "adaptive", "text-davincix"] {
+        for name in [
+            "",
+            "gpt",
+            "gpt-6",
+            "o17",
+            "office",
+            "clau",
+            "llamaindex",
+            "gpt-45",
+            "gpt-4.9",
+            "gpt-55",
+            "ada2",
+            "adaptive",
+            "text-davincix",
+        ] {
             let message = for_model(name).unwrap_err().to_string();
             for accepted in ["gpt-4o", "claude", "gemini", "o200k_base"] {
                 assert!(message.contains(accepted), "{name}: {message}");

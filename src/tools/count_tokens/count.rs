@@ -116,9 +116,7 @@ impl Work<'_> {
         let name = Some(file.name.as_str());
         Outcome::Counted(match String::from_utf8(content) {
             Ok(text) => count_text(self.measure, name, &text, false, self.alone),
-            Err(error) => {
-                count_text(self.measure, name, &String::from_utf8_lossy(error.as_bytes()), true, self.alone)
-            },
+            Err(error) => count_text(self.measure, name, &String::from_utf8_lossy(error.as_bytes()), true, self.alone),
         })
     }
 }
