@@ -3,9 +3,10 @@
 //! The only room where an encoding has a name. Everything is synchronous and pure. [`Measure`] is
 //! what other rooms hold: an encoding, or a model's estimate over one.
 //!
-//! A text is split into pretokens (`window` where it is ASCII, else `pretokens`); a pretoken that is itself a token is found with one
-//! probe of the vocabulary (`vocab`, laid out by `build/` as `layout` says); any other is merged in
-//! time linear in its length (`merge`). Any text can be counted: nothing recurses, nothing panics.
+//! A text is split into pretokens (`window` where it is ASCII, else `pretokens`); a pretoken that is
+//! itself a token is found with one probe of the vocabulary (`vocab`, laid out by `build/` as `layout`
+//! says); any other is merged in time linear in its length (`merge`). Any text can be counted: nothing
+//! recurses, nothing panics.
 
 mod encoding;
 mod kinds;
