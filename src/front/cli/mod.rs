@@ -4,11 +4,11 @@
 //! stdout is data, stderr is talk: results go to stdout, progress, remarks and errors to stderr.
 
 mod demo;
+mod dispatch;
 mod flags;
 mod help;
 mod progress;
 mod quick;
-mod run;
 mod sandbox;
 mod settings;
 mod tool;
@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub use quick::quick;
-pub use run::run;
+pub use dispatch::run;
 
 use crate::tools::{self, TOOLS, Tool};
 
