@@ -22,7 +22,7 @@ pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy,
 pub use own::{OwnChild, own_child};
 pub use policy::toolchains;
 pub use programs::{ToolOutput, find_program, tool};
-pub use run::Executor;
+pub use run::{Executor, Streams};
 
 use std::path::PathBuf;
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,18 @@ const LAST_OUTPUT: Duration = Duration::from_millis(500);
 const HELPER_SURPLUS: Duration = Duration::from_secs(20);
 /// The most bytes of a verdict.
 const VERDICT_BYTES_MAX: u64 = 4 << 20;
+
+/// What a process is connected with.
+#[derive(Debug, Default)]
+pub struct Streams {
+    /// Where its output is sent as it arrives.
+    pub output: Option<mpsc::Sender<Output>>,
+    /// A file or a pipe of ours that it reads as it goes, instead of the bytes of the launch.
+    pub stdin: Option<OwnedFd>,
+    /// Whether its two output streams are one, so that everything is in the order in which it was
+    /// written, as on a terminal; all of it is standard output then.
+    pub joined: bool,
+}
 
 /// Starts processes inside the strongest boundary that the system allows.
 #[derive(Debug)]
@@ -87,7 +100,7 @@ impl Executor {
         policy.hidden.clear();
         policy.limits = Limits { wall: Duration::from_secs(10), ..Limits::default() };
         let order = Order { launch, policy, strength, probe: true };
-        match self.obey(&order, &CancellationToken::new(), None, None).await {
+        match self.obey(&order, &CancellationToken::new(), Streams::default()).await {
             Ok((Verdict::Ended { ended: super::Ended::Exited(0), report, .. }, ..)) => Ok(report),
             Ok((Verdict::Boundary { reason } | Verdict::Program { reason }, ..)) => Err(reason),
             Ok((Verdict::Ended { ended, .. }, ..)) => Err(format!("the trial ended with {ended:?}")),
@@ -106,18 +119,16 @@ impl Executor {
         cancel: CancellationToken,
         output: Option<mpsc::Sender<Output>>,
     ) -> Result<Exit, ExecError> {
-        self.run_with(launch, policy, cancel, output, None).await
+        self.run_with(launch, policy, cancel, Streams { output, ..Streams::default() }).await
     }
 
-    /// As [`run`](Self::run), but the process reads `stdin`, a file or a pipe of ours, as it goes,
-    /// instead of the bytes of the launch.
+    /// As [`run`](Self::run), connected with these streams.
     pub async fn run_with(
         &self,
         launch: Launch,
         policy: &Policy,
         cancel: CancellationToken,
-        output: Option<mpsc::Sender<Output>>,
-        stdin: Option<OwnedFd>,
+        streams: Streams,
     ) -> Result<Exit, ExecError> {
         let program = launch.program.clone();
         if !program.is_absolute() || !program.exists() {
@@ -140,7 +151,7 @@ impl Executor {
         }
         let policy = Policy { limits: policy.limits.clamped(), ..policy.clone() };
         let order = Order { launch, policy, strength, probe: false };
-        let (verdict, stdout, stderr) = self.obey(&order, &cancel, output, stdin).await?;
+        let (verdict, stdout, stderr) = self.obey(&order, &cancel, streams).await?;
         match verdict {
             Verdict::Ended { ended, wall_us, report, touched } => Ok(Exit {
                 ended,
@@ -164,9 +175,9 @@ impl Executor {
         &self,
         order: &Order,
         cancel: &CancellationToken,
-        output: Option<mpsc::Sender<Output>>,
-        stdin: Option<OwnedFd>,
+        streams: Streams,
     ) -> Result<(Verdict, Keeper, Keeper), ExecError> {
+        let Streams { output, stdin, joined } = streams;
         let failed = |reason: String| ExecError::Start { program: order.launch.program.clone(), reason };
         let bytes = order.to_bytes().map_err(|error| failed(error.to_string()))?;
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|error| failed(error.to_string()))?;
@@ -178,23 +189,27 @@ impl Executor {
         // A process group of its own: an interrupt from the terminal is for the server, which then
         // ends its tasks in order. No `kill_on_drop`: the helper sees the socket close and ends
         // the tree, which its own death would leave to chance.
-        command
-            .arg(ARGUMENT)
-            .env_clear()
-            .process_group(0)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.arg(ARGUMENT).env_clear().process_group(0).stdin(Stdio::from(OwnedFd::from(theirs)));
+        let both = if joined {
+            Some(join_output(&mut command).map_err(|error| failed(error.to_string()))?)
+        } else {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            None
+        };
         if let Some(stdin) = &stdin {
             hand_on(&mut command, stdin.as_raw_fd());
         }
         let mut child = command
             .spawn()
             .map_err(|error| failed(format!("the helper {} does not start: {error}", self.helper.display())))?;
+        // With it go our own ends of what the helper holds.
         drop(command);
-        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(failed("the helper's output was not connected".to_owned()));
-        };
+        let (out, err): (Box<dyn AsyncRead + Unpin + Send>, Box<dyn AsyncRead + Unpin + Send>) =
+            match (both, child.stdout.take(), child.stderr.take()) {
+                (Some(both), ..) => (Box::new(both), Box::new(tokio::io::empty())),
+                (None, Some(out), Some(err)) => (Box::new(out), Box::new(err)),
+                _ => return Err(failed("the helper's output was not connected".to_owned())),
+            };
 
         let limits = order.policy.limits;
         let (mut kept_out, mut kept_err) = (Keeper::new(limits.output_bytes), Keeper::new(limits.output_bytes));
@@ -244,12 +259,19 @@ impl Executor {
             Err(_) => {
                 let _gone = child.start_kill();
                 let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-                let stderr = kept_err.into_captured().bytes;
+                let stderr = if joined { kept_out } else { kept_err }.into_captured().bytes;
                 let said = String::from_utf8_lossy(&stderr[..stderr.len().min(500)]).trim().to_owned();
                 Err(failed(format!("the helper gave no verdict ({status}) {said}")))
             }
         }
     }
+}
+
+/// Connects both output streams with one pipe; returns the end that reads.
+fn join_output(command: &mut tokio::process::Command) -> std::io::Result<pipe::Receiver> {
+    let (reader, writer) = std::io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    pipe::Receiver::from_owned_fd(reader.into())
 }
 
 /// Leaves `stdin` open for the helper, as descriptor 3.

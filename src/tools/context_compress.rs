@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, cap, files};
+use super::files::{self, Input};
+use super::{Call, Command, Effects, ErrorKind, Services, ToolError, TypedTool, cap};
 use crate::base::{Handle, thousands};
 use crate::compress::original::{self, OriginalError};
 use crate::compress::{self, CannotFit, Kind, Level, Levels};
@@ -35,38 +36,38 @@ pub struct Params {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Output {
     /// The text.
-    text: String,
+    pub text: String,
     /// The tokens of the original.
-    tokens_before: usize,
+    pub tokens_before: usize,
     /// The tokens of `text`.
-    tokens_after: usize,
+    pub tokens_after: usize,
     /// The kind of text.
-    kind: Kind,
+    pub kind: Kind,
     /// How sure the detection was, from 0 to 100.
-    confidence: u8,
+    pub confidence: u8,
     /// How far the text had to be changed.
-    level: Level,
+    pub level: Level,
     /// Where the original is kept; null when `text` is the original.
-    handle: Option<Handle>,
+    pub handle: Option<Handle>,
     /// What was cut, by lines of the original.
-    cuts: Vec<Cut>,
+    pub cuts: Vec<Cut>,
     /// Whether `text` alone gives the original back, byte for byte; otherwise only `handle` does.
-    reversible: bool,
+    pub reversible: bool,
     /// The encoding that was counted with.
-    encoding: Encoding,
+    pub encoding: Encoding,
     /// Whether the counts are exact; otherwise they are estimates.
-    exact: bool,
+    pub exact: bool,
     /// Whether the original is not UTF-8: what is not is shown as U+FFFD, and kept as it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    lossy: bool,
+    pub lossy: bool,
     /// Whether secrets were replaced in the original that is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    redacted: bool,
+    pub redacted: bool,
 }
 
 /// Lines that were cut.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Cut {
+pub struct Cut {
     /// The first line.
     from_line: usize,
     /// The last line.
@@ -89,52 +90,11 @@ impl TypedTool for ContextCompress {
     async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
         let measure = call.services.measure(params.encoding, params.model.as_deref())?;
         let input = files::read_input(call, params.text, params.path, params.paths).await?;
-        let job = Job {
-            text: input.text().into_owned(),
-            max_tokens: params.max_tokens,
-            query: params.query,
-            kind: params.kind,
-            measure,
-        };
-        let levels = levels(call);
-        let (job, first) = job.fit(levels, None).await?;
-        let lossy = std::str::from_utf8(&input.content).is_err();
-        let limit = cap::limit(call, None).saturating_sub(cap::OVERHEAD);
-        let budget = call.services.default_measure();
+        let wanted = Wanted { max_tokens: params.max_tokens, query: params.query, kind: params.kind, measure };
         // A lossless result without a budget may still be more than an assistant can take.
-        let fits = params.max_tokens.is_some()
-            || !call.capped
-            || first.as_ref().is_ok_and(|fitted| is_within(&fitted.text, limit, budget));
-        match first {
-            Ok(fitted) if fitted.level == Level::None && fits => {
-                return Ok(Output { lossy, ..output(fitted, measure, None, false) });
-            }
-            Err(error) => return Err(too_small(&error)),
-            Ok(_) => {}
-        }
-        call.services.stores()?;
-        let kept = original::keep(
-            call.services.store.as_ref(),
-            input.content,
-            input.source,
-            call.services.clock.now(),
-            Some(&memory::redacted),
-        )
-        .await?;
-        let mut job = Job { text: kept.text, ..job };
-        if !fits {
-            job.max_tokens = Some(limit);
-        }
-        loop {
-            let (again, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
-            job = again;
-            let fitted = fitted.map_err(|error| too_small(&error))?;
-            match job.max_tokens.filter(|tokens| !fits && *tokens > limit / 4) {
-                // As JSON it is longer than as text.
-                Some(tokens) if !is_within(&fitted.text, limit, budget) => job.max_tokens = Some(tokens - limit / 8),
-                _ => return Ok(Output { lossy, ..output(fitted, measure, Some(kept.handle), kept.redacted) }),
-            }
-        }
+        let capped = call.capped && params.max_tokens.is_none();
+        let cap = capped.then(|| cap::limit(call, None).saturating_sub(cap::OVERHEAD));
+        compress(&call.services, input, wanted, cap).await
     }
 
     fn text(&self, output: &Output) -> String {
@@ -154,9 +114,72 @@ impl TypedTool for ContextCompress {
     }
 }
 
-/// Returns whether a text is within a budget as JSON.
-fn is_within(text: &str, limit: usize, measure: Measure) -> bool {
-    measure.fits(&Value::from(text).to_string(), limit)
+/// What is wanted of a text.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The most tokens; `None`: as few as can be without losing anything.
+    pub max_tokens: Option<usize>,
+    /// What the reader wants to know.
+    pub query: Option<String>,
+    /// The kind of text; `None`: it is detected.
+    pub kind: Option<Kind>,
+    /// What tokens are measured with.
+    pub measure: Measure,
+}
+
+/// Returns the input within its budget. Where it cannot stay as it is, the original is kept first,
+/// without its secrets. `cap` is what the text may cost as JSON, where no budget was named.
+pub async fn compress(
+    services: &Services,
+    input: Input,
+    wanted: Wanted,
+    cap: Option<usize>,
+) -> Result<Output, ToolError> {
+    let Wanted { max_tokens, query, kind, measure } = wanted;
+    let levels = levels(services);
+    let budget = services.default_measure();
+    let lossy = std::str::from_utf8(&input.content).is_err();
+    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure };
+    let (job, first) = job.fit(levels, None).await?;
+    let is_within = |text: &str| cap.is_none_or(|cap| budget.fits(&Value::from(text).to_string(), cap));
+    let fits = first.as_ref().is_ok_and(|fitted| is_within(&fitted.text)) || cap.is_none();
+    match first {
+        Ok(fitted) if fitted.level == Level::None && fits => {
+            return Ok(Output { lossy, ..output(fitted, measure, None, false) });
+        }
+        Err(error) => return Err(too_small(&error)),
+        Ok(_) => {}
+    }
+    services.stores()?;
+    let store = services.store.as_ref();
+    let kept =
+        original::keep(store, input.content, input.source, services.clock.now(), Some(&memory::redacted)).await?;
+    let mut job = Job { text: kept.text, ..job };
+    if !fits {
+        job.max_tokens = cap;
+    }
+    loop {
+        let (again, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
+        job = again;
+        let fitted = fitted.map_err(|error| too_small(&error))?;
+        match (job.max_tokens, cap) {
+            // As JSON it is longer than as text.
+            (Some(tokens), Some(cap)) if !is_within(&fitted.text) && tokens > cap / 4 => {
+                job.max_tokens = Some(tokens - cap / 8);
+            }
+            _ => return Ok(Output { lossy, ..output(fitted, measure, Some(kept.handle), kept.redacted) }),
+        }
+    }
+}
+
+/// Returns the input within its budget and keeps nothing, for when nothing can be kept.
+pub async fn compress_only(services: &Services, input: Input, wanted: Wanted) -> Result<Output, ToolError> {
+    let Wanted { max_tokens, query, kind, measure } = wanted;
+    let lossy = std::str::from_utf8(&input.content).is_err();
+    let job = Job { text: memory::redacted(&input.text()).into_owned(), max_tokens, query, kind, measure };
+    let (_, fitted) = job.fit(levels(services), None).await?;
+    let fitted = fitted.map_err(|error| too_small(&error))?;
+    Ok(Output { lossy, ..output(fitted, measure, None, false) })
 }
 
 struct Job {
@@ -191,8 +214,8 @@ impl Job {
 }
 
 /// The levels that the settings allow.
-pub fn levels(call: &Call) -> Levels {
-    let compression = &call.services.config.context.compression;
+pub fn levels(services: &Services) -> Levels {
+    let compression = &services.config.context.compression;
     if compression.enabled { Levels::from_names(&compression.levels).unwrap_or(Levels::ALL) } else { Levels::TRUNCATE }
 }
 

@@ -116,7 +116,7 @@ impl TypedTool for ContextPack {
             Some(&memory::redacted),
         )
         .await?;
-        let levels = context_compress::levels(call);
+        let levels = context_compress::levels(services);
         let query = params.query;
         let packed = tokio::task::spawn_blocking(move || {
             pack::pack(&pack::Request { parts: &parts, query: query.as_deref(), levels, budget })

@@ -16,7 +16,7 @@ mod time;
 mod validate;
 
 mod cancel_run;
-mod context_compress;
+pub mod context_compress;
 mod context_pack;
 mod context_retrieve;
 pub mod count_tokens;
@@ -44,6 +44,7 @@ use serde_json::Value;
 
 pub use call::{Call, Progress, Update};
 pub use error::{ErrorKind, ToolError};
+pub use files::Input;
 pub use services::Services;
 
 /// Every tool, in the order in which they are listed.

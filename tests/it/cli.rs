@@ -39,18 +39,23 @@ impl Place {
         self.file(&format!(".claude/agents/{name}.md"), &text);
     }
 
-    /// Runs `ctx` with this standard input.
-    pub fn ctx_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ctx"))
+    /// Returns `ctx` with these arguments, to be started in the project with pipes.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ctx"));
+        command
             .args(arguments)
             .current_dir(self.project())
             .env_clear()
             .envs([("HOME", self.folder.path().to_str().expect("UTF-8")), ("PATH", "/usr/local/bin:/usr/bin:/bin")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ctx starts");
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `ctx` with this standard input.
+    pub fn ctx_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
+        let mut child = self.command(arguments).spawn().expect("ctx starts");
         // A command that does not read its input has gone by now, perhaps.
         let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
         Ran::from(child.wait_with_output().expect("ctx ends"))
@@ -164,7 +169,10 @@ fn what_is_missing_is_asked_for() {
         (&["pack"], "<SOURCES>"),
         (&["retrieve"], "<HANDLE>"),
         (&["cancel"], "<RUN_ID>"),
+        (&["run"], "<CMD>"),
         (&["sandbox", "run", "--json", "--", "true"], "unexpected argument '--json'"),
+        (&["run", "--max-tokens", "0", "--", "true"], "0 is not in 1.."),
+        (&["run", "--kind", "poem", "--", "true"], "invalid value 'poem'"),
         (&["remember"], "ctx remember \"the text\""),
     ] {
         let ran = place.ctx(command);
@@ -206,6 +214,8 @@ fn every_option_says_what_it_is_for() {
         "pack",
         "tokens",
         "health",
+        "run",
+        "sandbox run",
     ] {
         let mut arguments: Vec<&str> = command.split(' ').collect();
         arguments.push("--help");

@@ -16,6 +16,7 @@ mod jsonrpc;
 mod lifecycle;
 mod mcp;
 mod memory;
+mod run;
 mod runners;
 mod sandbox;
 mod schemas;

@@ -35,6 +35,10 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
             let services = app::build(loaded)?;
             sandbox::run(inner, &services).await
         }
+        Some(("run", inner)) => {
+            let services = app::build(loaded)?;
+            super::run::run(inner, &services).await
+        }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;
             let name = inner.get_one::<String>("tool").map_or("", String::as_str);

@@ -3,12 +3,14 @@
 //!
 //! stdout is data, stderr is talk: results go to stdout, progress, remarks and errors to stderr.
 
+mod confined;
 mod demo;
 mod dispatch;
 mod flags;
 mod help;
 mod progress;
 mod quick;
+mod run;
 mod sandbox;
 mod settings;
 mod tool;
@@ -17,8 +19,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-pub use quick::quick;
 pub use dispatch::run;
+pub use quick::quick;
 
 use crate::tools::{self, TOOLS, Tool};
 
@@ -65,6 +67,9 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
         return serving();
     }
     let mut command = serving();
+    if first == "run" {
+        return command.subcommand(run::command());
+    }
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
         command = with_tool(command, *tool);
     }
@@ -78,6 +83,7 @@ pub fn command() -> Command {
         command = with_tool(command, *tool);
     }
     command
+        .subcommand(run::command())
         .subcommand(
             Command::new("call")
                 .about("Call a tool by name with JSON input")
@@ -116,41 +122,10 @@ pub fn command() -> Command {
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .subcommand(with_json(Command::new("probe").about("Say which boundary can be enforced on this system")))
-                .subcommand(
-                    Command::new("run")
-                        .about(
-                            "Run a command in the sandbox; exits with its code, 124 after a time-out, 126 or 127 \
-                             when it cannot start",
-                        )
-                        .arg(
-                            Arg::new("policy")
-                                .long("policy")
-                                .value_parser(["command", "readonly", "agent"])
-                                .default_value("command")
-                                .help("What it may do"),
-                        )
-                        .arg(
-                            Arg::new("workspace")
-                                .long("workspace")
-                                .value_name("DIR")
-                                .help("The folder it may change (default: here)"),
-                        )
-                        .arg(
-                            Arg::new("timeout")
-                                .long("timeout")
-                                .value_name("SECONDS")
-                                .value_parser(clap::value_parser!(u64).range(1..))
-                                .help("Wall time (default: delegation.timeout_seconds)"),
-                        )
-                        .arg(
-                            Arg::new("command")
-                                .required(true)
-                                .num_args(1..)
-                                .trailing_var_arg(true)
-                                .value_name("CMD")
-                                .help("The program and its arguments"),
-                        ),
-                ),
+                .subcommand(confined::with_arguments(Command::new("run").about(
+                    "Run a command in the sandbox; exits with its code, 124 after a time-out, 125 when no boundary \
+                     can be built, 126 or 127 when it cannot start",
+                ))),
         )
         .subcommand(Command::new("demo").about("See the whole job once, on this very folder, in under a minute"))
 }

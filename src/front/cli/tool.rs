@@ -112,7 +112,7 @@ pub fn write_stdout(text: &str) -> std::io::Result<()> {
 }
 
 /// Writes data to stdout byte for byte; on a terminal, the prompt still gets a line of its own.
-fn write_verbatim(data: &[u8]) -> std::io::Result<()> {
+pub fn write_verbatim(data: &[u8]) -> std::io::Result<()> {
     write(data, std::io::stderr().is_terminal() && !data.ends_with(b"\n"))
 }
 

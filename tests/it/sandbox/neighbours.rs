@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use context_engine::config::{self, Config, Sources};
 use context_engine::exec::sandbox::Strength;
-use context_engine::exec::{Ended, Executor, Exit, Policy};
+use context_engine::exec::{Ended, Executor, Exit, Policy, Streams};
 use tokio_util::sync::CancellationToken;
 
 use super::{helper, launch, run, strengths};
@@ -195,7 +195,8 @@ async fn a_pipe_of_ours_is_read_as_it_comes() {
         let executor = Executor::at_most(helper(), strength);
         let script = "read a; echo $a; touch first; cat; ls /proc/self/fd > /dev/null";
         let launch = launch("/bin/sh", &["-c", script], folder.path());
-        let running = executor.run_with(launch, &policy, CancellationToken::new(), None, Some(read.into()));
+        let streams = Streams { stdin: Some(read.into()), ..Streams::default() };
+        let running = executor.run_with(launch, &policy, CancellationToken::new(), streams);
         let first = folder.path().join("first");
         let writing = async {
             write.write_all(b"one\n").unwrap();
@@ -207,6 +208,24 @@ async fn a_pipe_of_ours_is_read_as_it_comes() {
         };
         let (exit, ()) = tokio::join!(running, writing);
         assert_eq!(exit.unwrap().stdout.bytes, b"one\ntwo\nthree", "{strength:?}");
+    }
+}
+
+#[tokio::test]
+async fn joined_streams_keep_the_order_of_writing() {
+    for strength in strengths().await {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "i=0; while [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; cat /missing";
+        let policy = Policy::command(folder.path().to_path_buf(), None);
+        let streams = Streams { joined: true, ..Streams::default() };
+        let exit = Executor::at_most(helper(), strength)
+            .run_with(launch("/bin/sh", &["-c", script], folder.path()), &policy, CancellationToken::new(), streams)
+            .await
+            .unwrap();
+        let said = String::from_utf8(exit.stdout.bytes).unwrap();
+        let wanted: String = (0..200).map(|number| format!("out {number}\nerr {number}\n")).collect();
+        assert!(said.starts_with(&wanted) && said.contains("/missing"), "{strength:?} {said}");
+        assert_eq!((exit.ended, exit.stderr.bytes.len()), (Ended::Exited(1), 0), "{strength:?}");
     }
 }
 
