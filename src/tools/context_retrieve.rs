@@ -135,6 +135,10 @@ impl TypedTool for ContextRetrieve {
         if output.found == 0 { Some(Vec::new()) } else { output.raw.clone() }
     }
 
+    fn failure(&self, output: &Output) -> Option<u8> {
+        (output.found == 0).then_some(1)
+    }
+
     fn remark(&self, output: &Output) -> Option<String> {
         if output.found == 0 {
             return Some(NOTHING.to_owned());

@@ -197,6 +197,23 @@ fn standard_input_stands_where_a_dash_does() {
 }
 
 #[test]
+fn retrieving_what_is_not_there_fails_as_grep_does() {
+    let place = Place::new();
+    let text: String = (0..400).map(|number| format!("Line {number} tells of apples.\n")).collect();
+    let fitted = place.ctx_with(&text, &["compress", "--max-tokens", "100", "--json"]).json();
+    let handle = fitted["handle"].as_str().expect("a handle");
+    for (option, pattern, found) in
+        [("--regex", "Line 399 ", true), ("--regex", "pears", false), ("--query", "pears", false)]
+    {
+        for json in [&[][..], &["--json"]] {
+            let ran = place.ctx(&[&["retrieve", handle, option, pattern], json].concat());
+            ran.exits(i32::from(!found));
+            assert_eq!(ran.stderr.contains("nothing matches"), !found && json.is_empty(), "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn every_option_says_what_it_is_for() {
     let place = Place::new();
     for command in [
