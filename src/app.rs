@@ -9,7 +9,7 @@ use crate::delegate::{Delegator, Parts};
 use crate::exec::Executor;
 use crate::memory::Memories;
 use crate::observe::Bus;
-use crate::store::{self, InMemoryStore, Store};
+use crate::store::{self, InMemoryStore, OriginalLimits, Store};
 use crate::tools::{ErrorKind, Services, ToolError};
 
 /// What the services stand on that is not a setting.
@@ -29,7 +29,10 @@ pub struct Wiring {
 /// tool that needs the store says what is wrong.
 pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
     let memory = &loaded.config.memory;
-    let opened = store::open(&memory.location).and_then(|store| Ok((store, store::open(&memory.user_location)?)));
+    let originals = loaded.config.context.originals;
+    let limits = OriginalLimits { bytes_max: originals.bytes_max, unused_days_max: originals.unused_days_max };
+    let open = |location: &str| store::open_within(location, limits);
+    let opened = open(&memory.location).and_then(|store| Ok((store, open(&memory.user_location)?)));
     let (stores, broken) = match opened {
         Ok(stores) => (stores, None),
         Err(error) => {

@@ -69,6 +69,30 @@ pub enum Kind {
     Html,
 }
 
+impl Kind {
+    /// Returns its word: the one that serde reads and writes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prose => "prose",
+            Self::Markdown => "markdown",
+            Self::Dialog => "dialog",
+            Self::Code => "code",
+            Self::Log => "log",
+            Self::Test => "test",
+            Self::Json => "json",
+            Self::Diff => "diff",
+            Self::Search => "search",
+            Self::Table => "table",
+            Self::Html => "html",
+        }
+    }
+
+    /// Returns the kind of a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        COMPRESSORS.iter().map(|compressor| compressor.kind()).find(|kind| kind.word() == word)
+    }
+}
+
 /// Every compressor; where two are equally sure of a text, the first one gets it.
 pub const COMPRESSORS: &[&dyn Compressor] = &[
     &json::Json,

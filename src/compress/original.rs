@@ -3,15 +3,17 @@
 //! An original is kept before an answer names its handle, so a printed handle can always be
 //! fetched. What is kept is what is compressed: where a redactor changes the text, both are made of
 //! the redacted one, and line numbers agree. Bytes that are not UTF-8 are kept as they are.
+//!
+//! The store bounds what is kept, by size and by age; a handle whose original is gone says why.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Query;
 use super::lines::LineIndex;
+use super::{Kind, Query};
 use crate::base::{Handle, Timestamp, bytes};
-use crate::store::{NewOriginal, Store, StoreError};
-use crate::tokens::Budget;
+use crate::store::{NewOriginal, Removal, Removed, Store, StoreError};
+use crate::tokens::{Budget, Encoding};
 
 /// The largest original that is kept, in bytes.
 pub const ORIGINAL_MAX: usize = 64 * 1024 * 1024;
@@ -22,8 +24,24 @@ const PATTERN_MAX: usize = 1024 * 1024;
 /// The most lines of a passage that a query finds.
 const PASSAGE_LINES: usize = 8;
 
+/// How much of a first line is kept for people, in characters.
+const FIRST_LINE_MAX: usize = 100;
+
 /// Takes secrets out of a text.
 pub type Redact<'r> = &'r (dyn for<'t> Fn(&'t str) -> Cow<'t, str> + Send + Sync);
+
+/// A text that is to be kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToKeep {
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// Where they come from, for people.
+    pub source: Option<String>,
+    /// What kind of text it is, where that is known.
+    pub kind: Option<Kind>,
+    /// Its tokens and what they were counted with, where somebody has counted them.
+    pub tokens: Option<(usize, Encoding)>,
+}
 
 /// An original that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +115,14 @@ pub enum OriginalError {
     /// Nothing is kept under this handle.
     #[error("no original {0} in this project: it was never kept here, or its text was removed")]
     Unknown(Handle),
+    /// What was kept under this handle is there no more.
+    #[error("the original {handle} is not kept any more: {}", why(*removed))]
+    Removed {
+        /// The handle.
+        handle: Handle,
+        /// When and why it was removed.
+        removed: Removed,
+    },
     /// The content is too large to be kept.
     #[error("the text has {}, more than the {} that are kept", bytes(*size as u64), bytes(ORIGINAL_MAX as u64))]
     TooLarge {
@@ -143,14 +169,24 @@ pub enum OriginalError {
     Store(#[from] StoreError),
 }
 
+/// Says why an original is gone.
+fn why(removed: Removed) -> String {
+    let day = removed.at.strftime("%Y-%m-%d");
+    match removed.why {
+        Removal::Purged => format!("it was purged on {day}"),
+        Removal::Expired => format!("nobody had used it for so long that it expired on {day}"),
+        Removal::Crowded => format!("it made room for newer ones on {day}"),
+    }
+}
+
 /// Keeps an original; the same content gets the same handle.
 pub async fn keep(
     store: &dyn Store,
-    content: Vec<u8>,
-    source: Option<String>,
+    new: ToKeep,
     now: Timestamp,
     redact: Option<Redact<'_>>,
 ) -> Result<Kept, OriginalError> {
+    let ToKeep { content, source, kind, tokens } = new;
     if content.len() > ORIGINAL_MAX {
         return Err(OriginalError::TooLarge { size: content.len() });
     }
@@ -164,8 +200,24 @@ pub async fn keep(
     } else {
         (text, content)
     };
-    let handle = store.put_original(NewOriginal { content, source, created_at: now }).await?;
+    let handle = store
+        .put_original(NewOriginal {
+            content,
+            kind: kind.map(|kind| kind.word().to_owned()),
+            tokens: tokens.map(|(tokens, _)| tokens as u64),
+            encoding: tokens.map(|(_, encoding)| encoding.name().to_owned()),
+            first_line: first_line(&text),
+            source: source.map(|source| redact.map_or(source.clone(), |redact| redact(&source).into_owned())),
+            created_at: now,
+        })
+        .await?;
     Ok(Kept { handle, text, redacted })
+}
+
+/// The first line that says something, as far as a list has room for it.
+fn first_line(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().filter(|c| !c.is_control()).take(FIRST_LINE_MAX).collect())
 }
 
 /// Returns a part of a kept original, never over the budget.
@@ -174,8 +226,19 @@ pub async fn retrieve(
     handle: &Handle,
     what: &What,
     budget: Budget,
+    now: Timestamp,
 ) -> Result<Retrieved, OriginalError> {
-    let original = store.original(handle).await?.ok_or_else(|| OriginalError::Unknown(handle.clone()))?;
+    let Some(original) = store.original(handle).await? else {
+        let removed = store.original_info(handle).await?.and_then(|info| info.removed);
+        return Err(match removed {
+            Some(removed) => OriginalError::Removed { handle: handle.clone(), removed },
+            None => OriginalError::Unknown(handle.clone()),
+        });
+    };
+    // What is fetched is used; that it cannot be noted is no reason not to give it.
+    if let Err(error) = store.touch_original(handle, now).await {
+        tracing::debug!(%error, %handle, "the use of an original could not be noted");
+    }
     let what = what.clone();
     // Finding something in a large original takes seconds.
     let found = tokio::task::spawn_blocking(move || part(&original.content, &what, budget)).await;

@@ -49,6 +49,20 @@ pub struct Context {
     pub max_output_tokens: Option<usize>,
     /// How text is made to fit.
     pub compression: Option<Compression>,
+    /// How much is kept of the originals of what was cut.
+    pub originals: Option<Originals>,
+}
+
+/// How much is kept of the originals of what was cut; the one that was just cut always is.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Originals {
+    /// The most of all of them together, in MiB; those whose last use is longest ago make room.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub max_mib: Option<u64>,
+    /// How many days an original is kept that nobody uses.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub max_age_days: Option<u32>,
 }
 
 /// How text is made to fit.

@@ -11,7 +11,8 @@ use super::locate::{Places, absolute, lies_inside};
 use super::problem::{Layer, Origin, Problem};
 use super::read::Values;
 use super::resolved::{
-    CompressionConfig, Config, ContextConfig, DelegationConfig, MemoryConfig, Paths, SandboxConfig, SecurityConfig,
+    CompressionConfig, Config, ContextConfig, DelegationConfig, MemoryConfig, OriginalsConfig, Paths, SandboxConfig,
+    SecurityConfig,
 };
 use super::sources::Sources;
 
@@ -29,6 +30,7 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
     resolver.metrics(settings.monitoring.and_then(|monitoring| monitoring.enabled));
     let context = settings.context.unwrap_or_default();
     let compression = context.compression.unwrap_or_default();
+    let originals = context.originals.unwrap_or_default();
     let security = settings.security.unwrap_or_default();
     let delegation = settings.delegation.unwrap_or_default();
     let sandbox = settings.sandbox.unwrap_or_default();
@@ -40,6 +42,10 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
             compression: CompressionConfig {
                 enabled: has_default(compression.enabled),
                 levels: has_default(compression.levels).into_iter().map(Level::name).map(str::to_owned).collect(),
+            },
+            originals: OriginalsConfig {
+                bytes_max: has_default(originals.max_mib) << 20,
+                unused_days_max: has_default(originals.max_age_days),
             },
         },
         memory: MemoryConfig { location, user_location: text(&user_location) },

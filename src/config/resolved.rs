@@ -61,6 +61,17 @@ pub struct ContextConfig {
     pub max_output_tokens: usize,
     /// How text is made to fit.
     pub compression: CompressionConfig,
+    /// How much is kept of the originals of what was cut.
+    pub originals: OriginalsConfig,
+}
+
+/// How much is kept of the originals of what was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginalsConfig {
+    /// The most bytes of all of them together.
+    pub bytes_max: u64,
+    /// How many days one is kept that nobody uses.
+    pub unused_days_max: u32,
 }
 
 /// How text is made to fit.

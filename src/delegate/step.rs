@@ -14,7 +14,8 @@ use super::request::Isolation;
 use super::worktree::{self, Tree};
 use crate::agents::{Reach, Scope};
 use crate::base::{Handle, Name, RunId, Timestamp, content_hash};
-use crate::compress::{self, original};
+use crate::compress::original::{self, ToKeep};
+use crate::compress::{self, Kind};
 use crate::config::Config;
 use crate::exec::{Captured, Ended, ExecError, Exit, Network, Output, Policy};
 use crate::memory::{self, Episode};
@@ -326,7 +327,8 @@ async fn fit(attempt: &Attempt<'_>, text: &str, budget: Budget) -> Result<Fitted
     }
     let source = format!("run://{}/{}", attempt.run, attempt.step.name);
     let now = attempt.parts.clock.now();
-    let kept = original::keep(attempt.parts.store.as_ref(), text.into_bytes(), Some(source), now, None)
+    let new = ToKeep { content: text.into_bytes(), source: Some(source), ..ToKeep::default() };
+    let kept = original::keep(attempt.parts.store.as_ref(), new, now, None)
         .await
         .map_err(|error| format!("the answer could not be kept: {error}"))?;
     let query = attempt.step.request.task.clone();
@@ -350,7 +352,8 @@ async fn keep_diff(attempt: &Attempt<'_>, tree: &Tree) -> Result<Option<Handle>,
     let Some(patch) = tree.diff().await.map_err(|error| error.to_string())? else { return Ok(None) };
     let source = format!("run://{}/{}/diff", attempt.run, attempt.step.name);
     let now = attempt.parts.clock.now();
-    original::keep(attempt.parts.store.as_ref(), patch, Some(source), now, None)
+    let new = ToKeep { content: patch, source: Some(source), kind: Some(Kind::Diff), tokens: None };
+    original::keep(attempt.parts.store.as_ref(), new, now, None)
         .await
         .map(|kept| Some(kept.handle))
         .map_err(|error| error.to_string())

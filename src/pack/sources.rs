@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::Part;
 use crate::base::{ReadError, Timestamp, bytes, read_file};
 use crate::compress::Kind;
-use crate::compress::original::{OriginalError, Redact, keep};
+use crate::compress::original::{OriginalError, Redact, ToKeep, keep};
 use crate::store::Store;
 use crate::tokens::Budget;
 
@@ -145,7 +145,8 @@ pub async fn keep_originals(
     }
     for part in parts.iter_mut().filter(|part| !part.mandatory && part.handle.is_none()) {
         let content = part.raw.take().unwrap_or_else(|| part.text.clone().into_bytes());
-        let kept = keep(store, content, Some(part.label.clone()), now, redact).await?;
+        let new = ToKeep { content, source: Some(part.label.clone()), kind: part.kind, tokens: None };
+        let kept = keep(store, new, now, redact).await?;
         part.text = kept.text;
         part.handle = Some(kept.handle);
     }

@@ -1,6 +1,6 @@
 //! A store that ends with the process: for tests, and for trying things without leaving a trace.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use super::index::{Index, Posting};
 use super::{
     Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
-    Original, Run, RunFilter, RunState, Scope, Step, Store, StoreError, StoreStatus,
+    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState, Scope, Step,
+    Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
 
 /// Keeps everything in memory.
 #[derive(Default)]
-pub struct InMemoryStore(Mutex<State>);
+pub struct InMemoryStore(Mutex<State>, OriginalLimits);
 
 #[derive(Default)]
 struct State {
@@ -24,13 +25,19 @@ struct State {
     index: Arc<Index>,
     /// Every term's memories, by number.
     postings: HashMap<String, Vec<Posting>>,
-    originals: HashMap<String, Original>,
+    /// By hash; the content goes when one is removed.
+    originals: BTreeMap<String, (OriginalInfo, Option<Vec<u8>>)>,
     runs: Vec<Run>,
     steps: Vec<Step>,
     events: Vec<Event>,
 }
 
 impl InMemoryStore {
+    /// Returns an empty store with these limits to its originals.
+    pub fn within(limits: OriginalLimits) -> Self {
+        Self(Mutex::default(), limits)
+    }
+
     /// No method leaves the state half changed, so a panic elsewhere does not spoil it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -142,18 +149,87 @@ impl Store for InMemoryStore {
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
         let mut state = self.state();
         let hash = content_hash(&original.content);
-        if let Some(known) = state.originals.get(&hash) {
-            return Ok(known.handle.clone());
+        let now = original.created_at;
+        let known = state.originals.get_mut(&hash);
+        if let Some((info, Some(_))) = known {
+            info.used_at = info.used_at.max(now);
+            info.kind = info.kind.take().or(original.kind);
+            info.tokens = info.tokens.or(original.tokens);
+            info.encoding = info.encoding.take().or(original.encoding);
+            return Ok(info.handle.clone());
         }
-        let shared = state.originals.keys().map(|other| super::digits_shared(&hash, other)).max();
-        let handle = Handle::of_hash(&hash, shared.map_or(0, |digits| digits + 1));
-        let NewOriginal { content, source, created_at } = original;
-        state.originals.insert(hash, Original { handle: handle.clone(), content, source, created_at });
+        let handle = match known {
+            Some((info, _)) => info.handle.clone(),
+            None => {
+                let shared = state.originals.keys().map(|other| super::digits_shared(&hash, other)).max();
+                Handle::of_hash(&hash, shared.map_or(0, |digits| digits + 1))
+            }
+        };
+        let info = OriginalInfo {
+            handle: handle.clone(),
+            bytes: original.content.len() as u64,
+            kind: original.kind,
+            tokens: original.tokens,
+            encoding: original.encoding,
+            first_line: original.first_line,
+            source: original.source,
+            created_at: now,
+            used_at: now,
+            removed: None,
+        };
+        state.originals.insert(hash, (info, Some(original.content)));
+        state.keep_within(&self.1, &handle, now);
         Ok(handle)
     }
 
     async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError> {
-        Ok(self.state().originals.values().find(|original| original.handle == *handle).cloned())
+        let state = self.state();
+        let found = state.originals.values().find(|(info, _)| info.handle == *handle);
+        Ok(found.and_then(|(info, content)| {
+            Some(Original {
+                handle: handle.clone(),
+                content: content.clone()?,
+                source: info.source.clone(),
+                created_at: info.created_at,
+            })
+        }))
+    }
+
+    async fn original_info(&self, handle: &Handle) -> Result<Option<OriginalInfo>, StoreError> {
+        let state = self.state();
+        Ok(state.originals.values().map(|(info, _)| info).find(|info| info.handle == *handle).cloned())
+    }
+
+    async fn originals(&self, limit: usize) -> Result<Vec<OriginalInfo>, StoreError> {
+        let mut kept = self.state().kept();
+        kept.sort_by(|one, other| other.used_at.cmp(&one.used_at).then_with(|| one.handle.cmp(&other.handle)));
+        kept.truncate(limit);
+        Ok(kept)
+    }
+
+    async fn touch_original(&self, handle: &Handle, at: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let found = state.originals.values_mut().find(|(info, content)| info.handle == *handle && content.is_some());
+        let Some((info, _)) = found else { return Ok(false) };
+        if super::is_worth_noting(info.used_at, at) {
+            info.used_at = at;
+        }
+        Ok(true)
+    }
+
+    async fn purge_originals(&self, which: Purge, at: Timestamp) -> Result<Purged, StoreError> {
+        let mut state = self.state();
+        let chosen = |info: &OriginalInfo| match &which {
+            Purge::All => true,
+            Purge::UnusedSince(time) => info.used_at < *time,
+            Purge::These(handles) => handles.contains(&info.handle),
+        };
+        let mut originals = state.kept();
+        originals.retain(chosen);
+        for original in &originals {
+            state.remove(&original.handle, Removal::Purged, at);
+        }
+        Ok(Purged { originals, traceless: true })
     }
 
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {
@@ -272,7 +348,8 @@ impl Store for InMemoryStore {
             backend: "in_memory",
             schema_version: 0,
             memories: state.index.current() as u64,
-            originals: state.originals.len() as u64,
+            originals: state.kept().len() as u64,
+            originals_bytes: state.kept().iter().map(|info| info.bytes).sum(),
             runs: state.runs.len() as u64,
             bytes: 0,
             location: "memory:".to_owned(),
@@ -281,6 +358,41 @@ impl Store for InMemoryStore {
 }
 
 impl State {
+    /// What is known of the kept originals, the one whose use is longest ago first.
+    fn kept(&self) -> Vec<OriginalInfo> {
+        let kept = self.originals.values().filter(|(_, content)| content.is_some());
+        let mut kept: Vec<OriginalInfo> = kept.map(|(info, _)| info.clone()).collect();
+        kept.sort_by_key(|info| info.used_at);
+        kept
+    }
+
+    fn remove(&mut self, handle: &Handle, why: Removal, at: Timestamp) {
+        let found = self.originals.values_mut().find(|(info, _)| info.handle == *handle);
+        if let Some((info, content)) = found {
+            *content = None;
+            (info.first_line, info.source, info.removed) = (None, None, Some(Removed { at, why }));
+        }
+    }
+
+    fn keep_within(&mut self, limits: &OriginalLimits, but: &Handle, now: Timestamp) {
+        let kept = self.kept();
+        let mut bytes: u64 = kept.iter().map(|info| info.bytes).sum();
+        for info in kept.iter().filter(|info| info.handle != *but) {
+            let why = if info.used_at < limits.unused_since(now) {
+                Removal::Expired
+            } else if bytes > limits.bytes_max {
+                Removal::Crowded
+            } else {
+                continue;
+            };
+            bytes -= info.bytes;
+            self.remove(&info.handle, why, now);
+        }
+        let is_known =
+            |info: &OriginalInfo| info.removed.is_none_or(|removed| removed.at >= OriginalLimits::forgotten_since(now));
+        self.originals.retain(|_, (info, _)| is_known(info));
+    }
+
     fn add(&mut self, new: NewMemory) -> Added {
         let is_current = |memory: &&Memory| memory.superseded_at.is_none() && memory.forgotten_at.is_none();
         let lasts = |memory: &&Memory| memory.content.expires_at.is_none_or(|end| end > new.created_at);

@@ -20,8 +20,8 @@ pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
 pub use index::{Entry, Index, Matches, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Memory, MemoryKind, NewMemory, NewOriginal, Original, Run,
-    RunState, Scope, Step, StoreStatus,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Memory, MemoryKind, NewMemory, NewOriginal, Original,
+    OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, Scope, Step, StoreStatus,
 };
 pub use sqlite::SqliteStore;
 
@@ -33,8 +33,13 @@ use crate::base::{Handle, MemoryId, RunId, Timestamp};
 /// Nothing is touched yet: folder, file and schema are made by the first write. Until then, reading
 /// finds an empty store.
 pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
+    open_within(location, OriginalLimits::default())
+}
+
+/// Returns the store at `location`, as [`open`] does, with these limits to its originals.
+pub fn open_within(location: &str, limits: OriginalLimits) -> Result<Arc<dyn Store>, StoreError> {
     if location == "memory:" {
-        return Ok(Arc::new(InMemoryStore::default()));
+        return Ok(Arc::new(InMemoryStore::within(limits)));
     }
     let path = location.strip_prefix("sqlite://").unwrap_or(location);
     // One letter before the colon is a Windows drive.
@@ -42,7 +47,7 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
     if path.is_empty() || scheme.len() > 1 {
         return Err(StoreError::UnknownBackend { location: location.to_owned() });
     }
-    Ok(Arc::new(SqliteStore::new(path.into())))
+    Ok(Arc::new(SqliteStore::new(path.into()).within(limits)))
 }
 
 /// Keeps memories, originals and runs.
@@ -94,10 +99,25 @@ pub trait Store: Send + Sync {
     }
 
     /// Keeps an original and returns its handle; the same content gets the same handle.
+    ///
+    /// Within the limits of the store: originals that nobody has used for too long are removed, and
+    /// then those whose last use is longest ago, but never this one.
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError>;
 
     /// Returns an original.
     async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError>;
+
+    /// Returns what is known of an original, also of one that was removed in the last year.
+    async fn original_info(&self, handle: &Handle) -> Result<Option<OriginalInfo>, StoreError>;
+
+    /// Returns what is known of up to `limit` kept originals, the last used first.
+    async fn originals(&self, limit: usize) -> Result<Vec<OriginalInfo>, StoreError>;
+
+    /// Notes, to about an hour, that an original is used; returns whether it is kept.
+    async fn touch_original(&self, handle: &Handle, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes originals; their handles say so from now on.
+    async fn purge_originals(&self, which: Purge, at: Timestamp) -> Result<Purged, StoreError>;
 
     /// Records a run and its steps before anything of it starts. When a run with the same
     /// idempotency key exists, nothing is recorded and that one is returned.
@@ -185,6 +205,11 @@ pub enum StoreError {
 /// What is said about a run whose process died.
 fn interrupted_reason() -> &'static str {
     "the process that ran it ended without finishing it"
+}
+
+/// Whether the last use that is noted of an original is so long ago that a new one is noted.
+fn is_worth_noting(noted: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(noted) >= jiff::SignedDuration::from_hours(1)
 }
 
 /// How many leading digits two hashes share.

@@ -1,5 +1,6 @@
 //! The records that a store keeps, as plain data.
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ words!(MemoryKind {
     Episode = "episode",
     Note = "note",
 });
+words!(Removal { Purged = "purged", Expired = "expired", Crowded = "crowded_out" });
 words!(Scope { Project = "project", User = "user", Session = "session", Agent = "agent" });
 words!(RunState {
     Queued = "queued",
@@ -188,13 +190,21 @@ pub struct Forgotten {
 }
 
 /// An original to be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewOriginal {
     /// The bytes.
     pub content: Vec<u8>,
-    /// Where they come from, for people.
+    /// What kind of text it is, as one word.
+    pub kind: Option<String>,
+    /// Its tokens, where somebody has counted them.
+    pub tokens: Option<u64>,
+    /// The encoding that they were counted with.
+    pub encoding: Option<String>,
+    /// Its first line, shortened, for people.
+    pub first_line: Option<String>,
+    /// Where it comes from, for people.
     pub source: Option<String>,
-    /// When they were kept.
+    /// When it was kept.
     pub created_at: Timestamp,
 }
 
@@ -209,6 +219,108 @@ pub struct Original {
     pub source: Option<String>,
     /// When they were kept.
     pub created_at: Timestamp,
+}
+
+/// What is known of an original, besides its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OriginalInfo {
+    /// Its handle.
+    pub handle: Handle,
+    /// Its size.
+    pub bytes: u64,
+    /// What kind of text it is.
+    pub kind: Option<String>,
+    /// Its tokens.
+    pub tokens: Option<u64>,
+    /// The encoding that they were counted with.
+    pub encoding: Option<String>,
+    /// Its first line, shortened; gone with the content.
+    pub first_line: Option<String>,
+    /// Where it comes from; gone with the content.
+    pub source: Option<String>,
+    /// When it was kept.
+    pub created_at: Timestamp,
+    /// When it was last kept again or fetched.
+    pub used_at: Timestamp,
+    /// Its end, when its content is there no more.
+    pub removed: Option<Removed>,
+}
+
+/// The end of an original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// When it was.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Removal,
+}
+
+/// Why an original was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// Somebody wanted it so.
+    Purged,
+    /// Nobody had used it for too long.
+    Expired,
+    /// Newer ones needed the room.
+    #[serde(rename = "crowded_out")]
+    Crowded,
+}
+
+/// How much is kept of originals. The one that is being kept is never removed for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginalLimits {
+    /// The bytes of all of them together.
+    pub bytes_max: u64,
+    /// How many days one is kept that nobody uses.
+    pub unused_days_max: u32,
+}
+
+impl OriginalLimits {
+    /// How many days it is known that an original was removed.
+    const KNOWN_DAYS: u32 = 365;
+
+    /// Returns the time since when an original must have been used.
+    pub fn unused_since(&self, now: Timestamp) -> Timestamp {
+        days_before(now, self.unused_days_max)
+    }
+
+    /// Returns the time since when an original must have been removed for its end to be known.
+    pub fn forgotten_since(now: Timestamp) -> Timestamp {
+        days_before(now, Self::KNOWN_DAYS)
+    }
+}
+
+impl Default for OriginalLimits {
+    fn default() -> Self {
+        Self { bytes_max: 512 << 20, unused_days_max: 30 }
+    }
+}
+
+/// Which originals are to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purge {
+    /// Every one.
+    All,
+    /// Those that nobody has used since then.
+    UnusedSince(Timestamp),
+    /// These.
+    These(Vec<Handle>),
+}
+
+/// What was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purged {
+    /// What was known of each.
+    pub originals: Vec<OriginalInfo>,
+    /// Whether no trace is left in the file; not so while another process reads what was there
+    /// before.
+    pub traceless: bool,
+}
+
+fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
 }
 
 /// The state of a run or of a step.
@@ -337,6 +449,8 @@ pub struct StoreStatus {
     pub memories: u64,
     /// The kept originals.
     pub originals: u64,
+    /// The bytes of the kept originals.
+    pub originals_bytes: u64,
     /// The runs.
     pub runs: u64,
     /// The size in bytes, where it has one.

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::{Answer, Call, ErrorKind, ToolError};
-use crate::compress::original;
+use crate::compress::original::{self, ToKeep};
 use crate::memory;
 use crate::tokens::Measure;
 
@@ -169,10 +169,10 @@ fn mark(tokens: usize, handle: Option<&str>) -> String {
 /// Keeps a text that is about to be cut, and returns its handle.
 async fn keep(call: &Call, text: &str) -> Option<String> {
     let services = &call.services;
-    let content = text.as_bytes().to_vec();
-    let now = services.clock.now();
     let source = Some("a result that was too long".to_owned());
-    match original::keep(services.store.as_ref(), content, source, now, Some(&memory::redacted)).await {
+    let new = ToKeep { content: text.as_bytes().to_vec(), source, ..ToKeep::default() };
+    let now = services.clock.now();
+    match original::keep(services.store.as_ref(), new, now, Some(&memory::redacted)).await {
         Ok(kept) => Some(kept.handle.to_string()),
         Err(error) => {
             tracing::warn!(%error, "what was cut could not be kept");

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::files::{self, Input};
 use super::{Call, Command, Effects, ErrorKind, Services, ToolError, TypedTool, cap};
 use crate::base::{Handle, thousands};
-use crate::compress::original::{self, OriginalError};
+use crate::compress::original::{self, OriginalError, ToKeep};
 use crate::compress::{self, CannotFit, Kind, Level, Levels};
 use crate::memory;
+use crate::store::Removal;
 use crate::tokens::{Encoding, Measure};
 
 /// The tool.
@@ -141,6 +142,7 @@ pub async fn compress(
     let lossy = std::str::from_utf8(&input.content).is_err();
     let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure };
     let (job, first) = job.fit(levels, None).await?;
+    let known = first.as_ref().ok().map(|fitted| (fitted.kind, fitted.tokens_before));
     let is_within = |text: &str| cap.is_none_or(|cap| budget.fits(&Value::from(text).to_string(), cap));
     let fits = first.as_ref().is_ok_and(|fitted| is_within(&fitted.text)) || cap.is_none();
     match first {
@@ -152,8 +154,13 @@ pub async fn compress(
     }
     services.stores()?;
     let store = services.store.as_ref();
-    let kept =
-        original::keep(store, input.content, input.source, services.clock.now(), Some(&memory::redacted)).await?;
+    let new = ToKeep {
+        content: input.content,
+        source: input.source,
+        kind: known.map(|(kind, _)| kind),
+        tokens: known.map(|(_, tokens)| (tokens, measure.encoding())),
+    };
+    let kept = original::keep(store, new, services.clock.now(), Some(&memory::redacted)).await?;
     let mut job = Job { text: kept.text, ..job };
     if !fits {
         job.max_tokens = cap;
@@ -255,6 +262,14 @@ impl From<OriginalError> for ToolError {
             OriginalError::Unknown(_) => ToolError::new(ErrorKind::NotFound, message).with_hint(
                 "handles belong to the project in which they were given; see memory.path in `ctx config show`",
             ),
+            OriginalError::Removed { removed, .. } => {
+                let again = "run again what made it, or read its source again";
+                ToolError::new(ErrorKind::NotFound, message).with_hint(match removed.why {
+                    Removal::Purged => again.to_owned(),
+                    Removal::Expired => format!("{again}; context.originals.max_age_days says how long they are kept"),
+                    Removal::Crowded => format!("{again}; context.originals.max_mib says how much is kept"),
+                })
+            }
             OriginalError::Failed(_) => ToolError::new(ErrorKind::Internal, message),
             OriginalError::TooLarge { .. }
             | OriginalError::NoSuchLine { .. }

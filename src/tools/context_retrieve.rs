@@ -102,7 +102,9 @@ impl TypedTool for ContextRetrieve {
         let tokens = params.max_tokens.unwrap_or(if call.capped { limit } else { usize::MAX });
         let mut budget = Budget { tokens, measure: call.services.default_measure() };
         let found = loop {
-            let found = original::retrieve(call.services.store.as_ref(), &params.handle, &what, budget).await?;
+            let store = call.services.store.as_ref();
+            let now = call.services.clock.now();
+            let found = original::retrieve(store, &params.handle, &what, budget, now).await?;
             // As JSON it is longer than as text.
             let fits = params.max_tokens.is_some() || !call.capped || {
                 budget.measure.fits(&Value::from(found.text.as_str()).to_string(), limit)

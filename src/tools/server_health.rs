@@ -114,11 +114,12 @@ async fn database(call: &Call) -> Check {
         Ok(status) => Check::new(
             Status::Healthy,
             format!(
-                "{} schema {}, {}, {} originals, {} runs, {}",
+                "{} schema {}, {}, {} originals ({}), {} runs, {}",
                 status.backend,
                 status.schema_version,
                 bytes(status.bytes),
                 status.originals,
+                bytes(status.originals_bytes),
                 status.runs,
                 status.location
             ),

@@ -170,6 +170,10 @@ fn what_is_missing_is_asked_for() {
         (&["retrieve"], "<HANDLE>"),
         (&["cancel"], "<RUN_ID>"),
         (&["run"], "<CMD>"),
+        (&["originals", "show"], "<HANDLE>"),
+        (&["originals", "purge"], "--older-than"),
+        (&["originals", "purge", "--older-than", "soon"], "12h, 7d or 2w"),
+        (&["originals", "purge", "ctx:?"], "not a handle"),
         (&["sandbox", "run", "--json", "--", "true"], "unexpected argument '--json'"),
         (&["run", "--max-tokens", "0", "--", "true"], "0 is not in 1.."),
         (&["run", "--kind", "poem", "--", "true"], "invalid value 'poem'"),
@@ -214,6 +218,44 @@ fn retrieving_what_is_not_there_fails_as_grep_does() {
 }
 
 #[test]
+fn originals_are_listed_and_purged() {
+    let place = Place::new();
+    let none = place.ctx(&["originals"]);
+    assert!(none.exits(0).is_empty() && none.stderr.contains("0 originals"), "{none:?}");
+    let text = |what: &str| (0..400).map(|number| format!("Line {number} tells of {what}.\n")).collect::<String>();
+    let mut handles = Vec::new();
+    for what in ["apples", "pears", "plums"] {
+        let fitted = place.ctx_with(&text(what), &["compress", "--max-tokens", "100", "--json"]).json();
+        handles.push(fitted["handle"].as_str().expect("a handle").to_owned());
+    }
+    let listed = place.ctx(&["originals", "list"]);
+    let lines: Vec<&str> = listed.exits(0).lines().collect();
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("Line 0 tells of")), "{listed:?}");
+    let shown = place.ctx(&["originals", "--json"]).json();
+    assert_eq!((&shown["count"], &shown["bytes_max"]), (&3.into(), &(512 << 20).into()), "{shown}");
+    let pears = &shown["originals"].as_array().expect("a list").iter().find(|one| one["handle"] == handles[1].as_str());
+    let pears = pears.expect("it is listed");
+    assert_eq!((&pears["bytes"], &pears["encoding"]), (&text("pears").len().into(), &"o200k_base".into()), "{pears}");
+    assert_eq!(pears["tokens"], place.ctx_with(&text("pears"), &["tokens", "--json"]).json()["total"]);
+    let details = place.ctx(&["originals", "show", &handles[1]]);
+    assert!(details.exits(0).contains("begins   Line 0 tells of pears."), "{details:?}");
+
+    let trial = place.ctx(&["originals", "purge", "--all", "--dry-run"]);
+    assert!(trial.exits(0).contains("would purge 3 originals"), "{trial:?}");
+    assert!(place.ctx(&["originals", "purge", "--older-than", "1h"]).exits(0).contains("purged 0 originals"));
+    let purged = place.ctx(&["originals", "purge", &handles[1], "ctx:00000000"]);
+    assert!(purged.exits(1).starts_with("purged 1 originals") && purged.stdout.contains("not kept: ctx:00000000"));
+    let gone = place.ctx(&["retrieve", &handles[1]]);
+    assert!(gone.exits(3).is_empty() && gone.stderr.contains("it was purged on 2"), "{gone:?}");
+    let unknown = place.ctx(&["retrieve", "ctx:00000000"]);
+    assert!(unknown.exits(3).is_empty() && unknown.stderr.contains("it was never kept here"), "{unknown:?}");
+    assert!(place.ctx(&["originals", "show", &handles[1]]).exits(0).contains("removed  purged on"));
+    let all = place.ctx(&["originals", "purge", "--all", "--json"]);
+    all.exits(0);
+    assert_eq!(all.json()["purged"].as_array().map(Vec::len), Some(2), "{all:?}");
+}
+
+#[test]
 fn every_option_says_what_it_is_for() {
     let place = Place::new();
     for command in [
@@ -233,6 +275,10 @@ fn every_option_says_what_it_is_for() {
         "health",
         "run",
         "sandbox run",
+        "originals",
+        "originals list",
+        "originals show",
+        "originals purge",
     ] {
         let mut arguments: Vec<&str> = command.split(' ').collect();
         arguments.push("--help");

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
-use context_engine::base::Handle;
-use context_engine::compress::original::{OriginalError, What, keep, retrieve};
+use context_engine::base::{Handle, Timestamp};
+use context_engine::compress::original::{OriginalError, ToKeep, What, keep, retrieve};
 use context_engine::compress::{Kind, Request, detect, fit};
-use context_engine::store::InMemoryStore;
-use context_engine::tokens::{Budget, Measure};
+use context_engine::store::{InMemoryStore, Purge, Store};
+use context_engine::tokens::{Budget, Encoding, Measure};
 
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compress").join(name);
@@ -106,22 +106,44 @@ fn redact(text: &str) -> Cow<'_, str> {
 #[tokio::test]
 async fn an_original_is_kept_once_and_given_back() {
     let store = InMemoryStore::default();
-    let now = "2026-03-01T12:00:00Z".parse().expect("a time");
+    let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
+    let new = |content: &[u8]| ToKeep { content: content.to_vec(), ..ToKeep::default() };
     let budget = Budget { tokens: 100, measure: Measure::default() };
     let content = b"first\r\nsecond \xff\nthird\n".to_vec();
-    let kept = keep(&store, content.clone(), Some("a file".to_owned()), now, None).await.expect("kept");
-    let again = keep(&store, content, None, now, None).await.expect("kept");
+    let source = Some("a file".to_owned());
+    let kept = keep(&store, ToKeep { source, ..new(&content) }, now, None).await.expect("kept");
+    let again = keep(&store, new(&content), now, None).await.expect("kept");
     assert_eq!(kept.handle, again.handle);
     let what = What::Lines { from: 1, to: 2, skip_bytes: 0 };
-    let got = retrieve(&store, &kept.handle, &what, budget).await.expect("retrieved");
+    let got = retrieve(&store, &kept.handle, &what, budget, now).await.expect("retrieved");
     assert_eq!(got.text, "first\r\nsecond \u{fffd}\n");
 
-    let kept = keep(&store, b"password hunter2".to_vec(), None, now, Some(&redact)).await.expect("kept");
+    let source = Some("curl -u me:hunter2".to_owned());
+    let new = ToKeep {
+        source,
+        kind: Some(Kind::Log),
+        tokens: Some((3, Encoding::default())),
+        ..new(b"\n password hunter2\nx")
+    };
+    let kept = keep(&store, new, now, Some(&redact)).await.expect("kept");
     assert!(kept.redacted);
-    let got = retrieve(&store, &kept.handle, &What::All, budget).await.expect("retrieved");
-    assert_eq!((got.text.as_str(), kept.text.as_str()), ("password [redacted]", "password [redacted]"));
+    let info = store.original_info(&kept.handle).await.expect("read").expect("known");
+    assert_eq!(
+        (info.first_line.as_deref(), info.source.as_deref()),
+        (Some("password [redacted]"), Some("curl -u me:[redacted]"))
+    );
+    assert_eq!(
+        (info.kind.as_deref(), info.tokens, info.encoding.as_deref()),
+        (Some("log"), Some(3), Some("o200k_base"))
+    );
+    let got = retrieve(&store, &kept.handle, &What::All, budget, now).await.expect("retrieved");
+    assert_eq!((got.text.as_str(), kept.text.as_str()), ("\n password [redacted]\nx", "\n password [redacted]\nx"));
+    let which = Purge::These(vec![kept.handle.clone()]);
+    store.purge_originals(which, now).await.expect("purged");
+    let error = retrieve(&store, &kept.handle, &What::All, budget, now).await.expect_err("it is gone");
+    assert!(error.to_string().ends_with("is not kept any more: it was purged on 2026-03-01"), "{error}");
 
     let unknown: Handle = "ctx:00000000".parse().expect("a handle");
-    let error = retrieve(&store, &unknown, &What::All, budget).await.expect_err("nothing is kept under it");
+    let error = retrieve(&store, &unknown, &What::All, budget, now).await.expect_err("nothing is kept under it");
     assert!(matches!(error, OriginalError::Unknown(_)), "{error}");
 }

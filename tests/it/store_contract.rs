@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use context_engine::base::{Handle, MemoryId, Name, RunId, Timestamp};
 use context_engine::store::{
-    AddedStatus, Change, Created, Event, InMemoryStore, Matches, MemoryFilter, MemoryKind, NewMemory, NewOriginal, Run,
-    RunFilter, RunState, Scope, SqliteStore, Step, Store,
+    AddedStatus, Change, Created, Event, InMemoryStore, Matches, MemoryFilter, MemoryKind, NewMemory, NewOriginal,
+    OriginalLimits, Purge, Removal, Removed, Run, RunFilter, RunState, Scope, SqliteStore, Step, Store,
 };
 
 /// Runs `$check` over a fresh store of every kind.
@@ -42,6 +42,9 @@ contract!(
     lists_are_newest_first_and_paged,
     sessions_are_read_by_place,
     equal_originals_share_a_handle,
+    what_is_known_of_originals_is_listed_by_use,
+    a_purged_original_says_so_and_can_be_kept_again,
+    an_original_that_nobody_uses_expires,
     runs_and_steps_are_read_back_whole,
     an_idempotency_key_means_one_run,
     a_stale_save_takes_back_neither_lease_nor_cancel,
@@ -299,8 +302,124 @@ async fn sessions_are_read_by_place(store: AnyStore) {
     assert_eq!(part.iter().map(|m| (m.order, m.content.text.as_str())).collect::<Vec<_>>(), [(1, "c"), (2, "d")]);
 }
 
+fn original(content: &[u8], second: i64) -> NewOriginal {
+    NewOriginal { content: content.to_vec(), created_at: at(second), ..NewOriginal::default() }
+}
+
+async fn what_is_known_of_originals_is_listed_by_use(store: AnyStore) {
+    let first = NewOriginal {
+        kind: Some("log".to_owned()),
+        tokens: Some(7),
+        encoding: Some("o200k_base".to_owned()),
+        first_line: Some("one".to_owned()),
+        source: Some("a file".to_owned()),
+        ..original(b"one\ntwo", 0)
+    };
+    let one = store.put_original(first).await.expect("kept");
+    let two = store.put_original(original(b"two", 10)).await.expect("kept");
+    let listed = store.originals(9).await.expect("listed");
+    assert_eq!(listed.iter().map(|info| &info.handle).collect::<Vec<_>>(), [&two, &one]);
+    let info = &listed[1];
+    assert_eq!((info.bytes, info.kind.as_deref(), info.tokens), (7, Some("log"), Some(7)));
+    assert_eq!((info.encoding.as_deref(), info.first_line.as_deref()), (Some("o200k_base"), Some("one")));
+    assert_eq!(
+        (info.source.as_deref(), info.created_at, info.used_at, info.removed),
+        (Some("a file"), at(0), at(0), None)
+    );
+    assert_eq!(store.original_info(&one).await.expect("read").as_ref(), Some(info));
+
+    assert!(store.touch_original(&one, at(60)).await.expect("noted"));
+    assert_eq!(store.original_info(&one).await.expect("read").expect("known").used_at, at(0), "not for a minute");
+    assert!(store.touch_original(&one, at(4000)).await.expect("noted"));
+    let again = NewOriginal { tokens: Some(2), ..original(b"two", 500) };
+    store.put_original(again).await.expect("kept");
+    let listed = store.originals(9).await.expect("listed");
+    let used: Vec<_> = listed.iter().map(|info| (&info.handle, info.used_at, info.tokens)).collect();
+    assert_eq!(used, [(&one, at(4000), Some(7)), (&two, at(500), Some(2))]);
+    assert_eq!(store.originals(1).await.expect("listed").len(), 1);
+    let status = store.status().await.expect("answers");
+    assert_eq!((status.originals, status.originals_bytes), (2, 10));
+    let unknown = "ctx:00000000".parse::<Handle>().expect("a handle");
+    assert_eq!(store.original_info(&unknown).await.expect("read"), None);
+    assert!(!store.touch_original(&unknown, at(9)).await.expect("read"));
+}
+
+async fn a_purged_original_says_so_and_can_be_kept_again(store: AnyStore) {
+    let mut handles = Vec::new();
+    for (second, content) in [b"first", b"other", b"third"].into_iter().enumerate() {
+        handles.push(store.put_original(original(content, second as i64)).await.expect("kept"));
+    }
+    let these = Purge::These(vec![handles[1].clone(), "ctx:00000000".parse().expect("a handle")]);
+    let purged = store.purge_originals(these.clone(), at(50)).await.expect("purged");
+    assert_eq!(purged.originals.iter().map(|info| (&info.handle, info.bytes)).collect::<Vec<_>>(), [(&handles[1], 5)]);
+    assert!(purged.traceless);
+    assert_eq!(store.purge_originals(these, at(51)).await.expect("purged").originals, [], "it is gone already");
+    assert_eq!(store.original(&handles[1]).await.expect("read"), None);
+    assert!(!store.touch_original(&handles[1], at(60)).await.expect("read"));
+    let info = store.original_info(&handles[1]).await.expect("read").expect("its end is known");
+    assert_eq!(info.removed, Some(Removed { at: at(50), why: Removal::Purged }));
+    assert_eq!((info.first_line, info.source), (None, None));
+
+    assert_eq!(store.put_original(original(b"other", 70)).await.expect("kept"), handles[1]);
+    let info = store.original_info(&handles[1]).await.expect("read").expect("known");
+    assert_eq!((info.removed, info.created_at), (None, at(70)));
+    assert_eq!(store.original(&handles[1]).await.expect("read").expect("there").content, b"other");
+
+    let old = store.purge_originals(Purge::UnusedSince(at(2)), at(80)).await.expect("purged");
+    assert_eq!(old.originals.iter().map(|info| &info.handle).collect::<Vec<_>>(), [&handles[0]]);
+    assert_eq!(store.purge_originals(Purge::All, at(90)).await.expect("purged").originals.len(), 2);
+    assert_eq!(store.originals(9).await.expect("listed"), []);
+}
+
+async fn an_original_that_nobody_uses_expires(store: AnyStore) {
+    const DAY: i64 = 86_400;
+    let idle = store.put_original(original(b"idle", 0)).await.expect("kept");
+    let used = store.put_original(original(b"used", 0)).await.expect("kept");
+    store.touch_original(&used, at(20 * DAY)).await.expect("noted");
+    store.put_original(original(b"within", 29 * DAY)).await.expect("kept");
+    assert!(store.original(&idle).await.expect("read").is_some());
+    store.put_original(original(b"beyond", 31 * DAY)).await.expect("kept");
+    let removed = store.original_info(&idle).await.expect("read").expect("its end is known").removed;
+    assert_eq!(removed, Some(Removed { at: at(31 * DAY), why: Removal::Expired }));
+    assert!(store.original(&used).await.expect("read").is_some());
+    // A year later nobody knows that it was ever there.
+    store.put_original(original(b"much later", 400 * DAY)).await.expect("kept");
+    assert_eq!(store.original_info(&idle).await.expect("read"), None);
+    assert_eq!(store.status().await.expect("answers").originals, 1);
+}
+
+#[tokio::test]
+async fn originals_make_room_for_newer_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = OriginalLimits { bytes_max: 1000, unused_days_max: 30 };
+    let stores: [AnyStore; 2] = [
+        Arc::new(InMemoryStore::within(limits)),
+        Arc::new(SqliteStore::new(folder.path().join("memory.db")).within(limits)),
+    ];
+    for store in stores {
+        let mut handles = Vec::new();
+        for second in 0..4 {
+            let content = vec![b'a' + second; 300];
+            handles.push(store.put_original(original(&content, i64::from(second))).await.expect("kept"));
+        }
+        let kept: Vec<_> = store.originals(9).await.expect("listed").into_iter().map(|info| info.handle).collect();
+        assert_eq!(kept, [&handles[3], &handles[2], &handles[1]].map(Clone::clone));
+        let removed = store.original_info(&handles[0]).await.expect("read").expect("known").removed;
+        assert_eq!(removed, Some(Removed { at: at(3), why: Removal::Crowded }));
+        // The oldest of those left was used again, so the next one goes.
+        store.put_original(original(&[b'b'; 300], 10)).await.expect("kept");
+        store.put_original(original(&[b'e'; 300], 11)).await.expect("kept");
+        assert!(store.original(&handles[1]).await.expect("read").is_some());
+        assert!(store.original(&handles[2]).await.expect("read").is_none());
+        // One that is larger than everything takes all the room, and stays.
+        let large = store.put_original(original(&[b'x'; 5000], 20)).await.expect("kept");
+        assert_eq!(store.original(&large).await.expect("read").expect("there").content.len(), 5000);
+        assert_eq!(store.status().await.expect("answers").originals, 1);
+    }
+}
+
 async fn equal_originals_share_a_handle(store: AnyStore) {
-    let original = |content: &[u8]| NewOriginal { content: content.to_vec(), source: None, created_at: at(0) };
+    let original = |content: &[u8]| original(content, 0);
     let one = store.put_original(original(b"one \xff\0 bytes")).await.expect("kept");
     let two = store.put_original(original(b"two")).await.expect("kept");
     assert_ne!(one, two);

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use context_engine::base::{MemoryId, Timestamp};
-use context_engine::store::{AddedStatus, MemoryFilter, NewMemory, SqliteStore, Store, StoreError};
+use context_engine::store::{AddedStatus, MemoryFilter, NewMemory, NewOriginal, Purge, SqliteStore, Store, StoreError};
 
 use crate::store_contract::{at, memory};
 
@@ -283,13 +283,73 @@ async fn only_the_owner_may_read_and_git_looks_away() {
 async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     store(folder.path()).add_memories(vec![memory("text")]).await.expect("added");
+    let present: i64 =
+        raw(folder.path()).pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
     raw(folder.path()).pragma_update(None, "user_version", 99).expect("set");
     let refused = store(folder.path());
     let error = refused.status().await.expect_err("too new");
     assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error:?}");
     assert!(refused.add_memories(vec![memory("more")]).await.is_err());
-    raw(folder.path()).pragma_update(None, "user_version", 1).expect("set");
+    raw(folder.path()).pragma_update(None, "user_version", present).expect("set");
     assert_eq!(refused.status().await.expect("answers").memories, 1, "it recovers when the file does");
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_keeps_its_originals() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    let old = raw(folder.path());
+    old.execute_batch(include_str!("../../src/store/migrations/0001_first.sql")).expect("the first schema");
+    old.execute_batch("PRAGMA user_version = 1; PRAGMA journal_mode = wal;").expect("set");
+    let content = b"kept \xff long ago".to_vec();
+    let hash = context_engine::base::content_hash(&content);
+    let handle = context_engine::base::Handle::of_hash(&hash, 8);
+    let insert = "INSERT INTO originals (hash, handle, content, source, created_at) VALUES (?, ?, ?, 'a file', 1700000000000000)";
+    old.execute(insert, rusqlite::params![hash, handle.as_str(), content]).expect("inserted");
+    drop(old);
+    let store = store(folder.path());
+    let kept = store.original(&handle).await.expect("read").expect("there");
+    assert_eq!((kept.content, kept.source.as_deref(), kept.created_at), (content.clone(), Some("a file"), at(0)));
+    let info = store.original_info(&handle).await.expect("read").expect("known");
+    assert_eq!((info.bytes, info.used_at, info.removed), (content.len() as u64, at(0), None));
+    let again = NewOriginal { content, created_at: at(9), ..NewOriginal::default() };
+    assert_eq!(store.put_original(again).await.expect("kept"), handle);
+    assert_eq!(store.copies(), [folder.path().join("data/memory.db.v1.backup")]);
+    assert_intact(folder.path());
+}
+
+#[tokio::test]
+async fn a_purged_original_leaves_no_trace_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let secret = "a rather peculiar secret ".repeat(400);
+    let new = NewOriginal {
+        content: secret.clone().into_bytes(),
+        first_line: Some(secret[..60].to_owned()),
+        created_at: at(0),
+        ..NewOriginal::default()
+    };
+    let handle = store.put_original(new).await.expect("kept");
+    let holds = |text: &str| {
+        let files = ["memory.db", "memory.db-wal"].map(|name| folder.path().join("data").join(name));
+        files
+            .iter()
+            .filter_map(|file| std::fs::read(file).ok())
+            .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    };
+    assert!(holds("peculiar secret"));
+    let purged = store.purge_originals(Purge::These(vec![handle]), at(1)).await.expect("purged");
+    assert!(purged.traceless && !holds("peculiar secret"));
+    assert_intact(folder.path());
+}
+
+#[tokio::test]
+async fn purging_nothing_makes_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    assert_eq!(store.purge_originals(Purge::All, at(0)).await.expect("purged").originals, []);
+    assert_eq!(store.originals(9).await.expect("listed"), []);
+    assert!(!folder.path().join("data").exists());
 }
 
 #[test]

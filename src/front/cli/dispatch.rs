@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ArgMatches;
 
-use super::{demo, sandbox, settings, tool};
+use super::{demo, originals, sandbox, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
@@ -38,6 +38,10 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
         Some(("run", inner)) => {
             let services = app::build(loaded)?;
             super::run::run(inner, &services).await
+        }
+        Some(("originals", inner)) => {
+            let services = app::build(loaded)?;
+            Ok(originals::run(inner, &services).await)
         }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;

@@ -8,6 +8,7 @@ mod demo;
 mod dispatch;
 mod flags;
 mod help;
+mod originals;
 mod progress;
 mod quick;
 mod run;
@@ -67,8 +68,10 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
         return serving();
     }
     let mut command = serving();
-    if first == "run" {
-        return command.subcommand(run::command());
+    match first.as_str() {
+        "run" => return command.subcommand(run::command()),
+        "originals" => return command.subcommand(originals::command()),
+        _ => {}
     }
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
         command = with_tool(command, *tool);
@@ -84,6 +87,7 @@ pub fn command() -> Command {
     }
     command
         .subcommand(run::command())
+        .subcommand(originals::command())
         .subcommand(
             Command::new("call")
                 .about("Call a tool by name with JSON input")

@@ -9,8 +9,6 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use serde::de::value::{Error as WordError, StrDeserializer};
-use serde::de::{Deserialize, IntoDeserializer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -35,7 +33,7 @@ const OUTPUT_BYTES_MAX: u64 = ORIGINAL_MAX as u64 - 4096;
 
 /// Returns the command line of `ctx run`.
 pub fn command() -> Command {
-    let kinds: Vec<String> = COMPRESSORS.iter().map(|compressor| word(compressor.kind())).collect();
+    let kinds: Vec<&str> = COMPRESSORS.iter().map(|compressor| compressor.kind().word()).collect();
     let encodings: Vec<&str> = Encoding::ALL.iter().map(|encoding| encoding.name()).collect();
     let command = Command::new(NAME)
         .about("Run a command in the sandbox and print of its output what fits; exits with the command's code")
@@ -102,7 +100,7 @@ pub async fn run(matches: &ArgMatches, services: &Services) -> Result<ExitCode> 
         Ok(fitted) => {
             if let Some(handle) = &fitted.handle {
                 let (before, after) = (thousands(fitted.tokens_before), thousands(fitted.tokens_after));
-                note(&format!("{before} -> {after} tokens ({}); the whole: ctx retrieve {handle}", word(fitted.kind)));
+                note(&format!("{before} -> {after} tokens ({}); the whole: ctx retrieve {handle}", fitted.kind.word()));
             }
             if !matches.get_flag("json") {
                 write_verbatim(if fitted.level == Level::None { &content } else { fitted.text.as_bytes() })?;
@@ -122,7 +120,7 @@ fn wanted(matches: &ArgMatches, services: &Services) -> Result<Wanted, ToolError
     Ok(Wanted {
         max_tokens: Some(tokens.unwrap_or(services.config.context.max_tokens)),
         query: matches.get_one::<String>("query").cloned(),
-        kind: matches.get_one::<String>("kind").and_then(|name| kind(name)),
+        kind: matches.get_one::<String>("kind").and_then(|word| Kind::of_word(word)),
         measure: services.measure(encoding, model)?,
     })
 }
@@ -185,14 +183,4 @@ fn as_json(words: &[String], code: u8, exit: &Exit, fitted: &Result<context_comp
         Err(error) => shown["error"] = json!(error),
     }
     shown
-}
-
-/// Returns the word for a kind.
-fn word(kind: Kind) -> String {
-    json!(kind).as_str().unwrap_or_default().to_owned()
-}
-
-fn kind(name: &str) -> Option<Kind> {
-    let words: StrDeserializer<'_, WordError> = name.into_deserializer();
-    Kind::deserialize(words).ok()
 }

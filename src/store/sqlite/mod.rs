@@ -24,8 +24,8 @@ use readers::Readers;
 use writer::Writer;
 
 use super::{
-    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal, Original, Run,
-    RunFilter, Step, Store, StoreError, StoreStatus,
+    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal, Original,
+    OriginalInfo, OriginalLimits, Purge, Purged, Run, RunFilter, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -37,6 +37,7 @@ pub struct SqliteStore {
     follower: Arc<memories::Follower>,
     /// Set when the file is there with the present schema.
     made: OnceCell<()>,
+    limits: OriginalLimits,
 }
 
 impl SqliteStore {
@@ -48,7 +49,14 @@ impl SqliteStore {
             path,
             follower: Arc::default(),
             made: OnceCell::new(),
+            limits: OriginalLimits::default(),
         }
+    }
+
+    /// Returns the store with these limits to its originals.
+    #[must_use]
+    pub fn within(self, limits: OriginalLimits) -> Self {
+        Self { limits, ..self }
     }
 
     async fn read<T, F>(&self, doing: &'static str, work: F) -> Result<T, StoreError>
@@ -145,12 +153,44 @@ impl Store for SqliteStore {
     }
 
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
-        self.writer.write("keeping an original", move |connection| originals::put(connection, &original)).await
+        let limits = self.limits;
+        self.writer.write("keeping an original", move |connection| originals::put(connection, &original, &limits)).await
     }
 
     async fn original(&self, handle: &Handle) -> Result<Option<Original>, StoreError> {
         let handle = handle.clone();
         self.read("reading an original", move |connection| originals::get(connection, &handle)).await
+    }
+
+    async fn original_info(&self, handle: &Handle) -> Result<Option<OriginalInfo>, StoreError> {
+        let handle = handle.clone();
+        self.read("reading about an original", move |connection| originals::info(connection, &handle)).await
+    }
+
+    async fn originals(&self, limit: usize) -> Result<Vec<OriginalInfo>, StoreError> {
+        self.read("listing originals", move |connection| originals::list(connection, limit)).await
+    }
+
+    async fn touch_original(&self, handle: &Handle, at: Timestamp) -> Result<bool, StoreError> {
+        const DOING: &str = "noting the use of an original";
+        let asked = handle.clone();
+        let Some(noted) = self.read(DOING, move |connection| originals::used_at(connection, &asked)).await? else {
+            return Ok(false);
+        };
+        if super::is_worth_noting(noted, at) {
+            let handle = handle.clone();
+            self.writer.write(DOING, move |connection| originals::touch(connection, &handle, at)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn purge_originals(&self, which: Purge, at: Timestamp) -> Result<Purged, StoreError> {
+        if !self.made.initialized() && !self.path.exists() {
+            return Ok(Purged { originals: Vec::new(), traceless: true });
+        }
+        let purge = move |connection: &Connection| originals::purge(connection, &which, at);
+        let (originals, traceless) = self.writer.write_and_empty_log("purging originals", purge).await?;
+        Ok(Purged { originals, traceless })
     }
 
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {
@@ -211,11 +251,13 @@ impl Store for SqliteStore {
         let status = move |connection: &Connection| {
             let count =
                 |table| connection.query_one(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+            let (originals, originals_bytes) = originals::sum(connection)?;
             Ok(StoreStatus {
                 backend: "sqlite",
                 schema_version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
                 memories: follower.catch_up(connection)?.current() as u64,
-                originals: count("originals")?.unsigned_abs(),
+                originals,
+                originals_bytes,
                 runs: count("runs")?.unsigned_abs(),
                 bytes: std::fs::metadata(&path).map_or(0, |data| data.len()),
                 location: path.display().to_string(),
