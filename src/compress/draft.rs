@@ -110,6 +110,11 @@ pub trait Layout {
         format!("{}\n", brief(&Cut { from_line: line, to_line: line, tokens: 0, partial: false }))
     }
 
+    /// Whether one mark tells of all gaps, wherever they are.
+    fn marks_once(&self) -> bool {
+        false
+    }
+
     /// Whether this selection lacks so much that a choice with marks of no words is better.
     fn wants_shorter_marks(&self, _kept: &[bool]) -> bool {
         false

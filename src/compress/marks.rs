@@ -2,9 +2,9 @@
 //!
 //! The first mark of a text says everything: `[lines 120-340 cut, 2,114 tokens, ctx:ab12cd34]`. Where
 //! there are so many gaps that such marks would eat the budget, the later ones only name the lines:
-//! `[…400-410]`, or `[…]` for a part of one line. Where single lines are picked out of many, as in logs,
-//! the line after a gap begins with its number instead: `…411 text`. Every cut is in [`Marks::cuts`]
-//! either way.
+//! `[…400-410]`, or `[…]` for a part of one line. Where single lines are picked out of many, as in test
+//! output, the line after a gap begins with its number instead: `…411 text`; in logs one mark before
+//! everything else tells of all gaps. Every cut is in [`Marks::cuts`] either way.
 
 use std::ops::Range;
 
@@ -107,6 +107,11 @@ impl Marks<'_> {
     /// Whether each gap is to have a mark that says everything.
     pub fn marks_each_gap(&self) -> bool {
         self.style == Style::Full
+    }
+
+    /// Whether marks say no more than how many lines there are.
+    pub fn is_brief(&self) -> bool {
+        self.style == Style::Brief
     }
 
     /// Returns one mark for everything noted so far, for a layout that only hints at its gaps.

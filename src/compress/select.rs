@@ -56,6 +56,9 @@ pub(super) fn summarize(
     for (style, first, further) in
         [(Style::Full, full, full), (Style::FirstFull, full, short), (Style::Brief, brief, short)]
     {
+        if style == Style::Full && draft.layout.marks_once() {
+            continue;
+        }
         match chooser.choose(style, first, further) {
             // Marks that take more than a twelfth of the budget are made shorter.
             Ok(chosen)

@@ -162,7 +162,15 @@ fn is_code(found: &Assigned<'_>) -> bool {
         || value.contains("->")
         || value.starts_with("self.")
         || value.contains("env")
+        || is_printed_object(value)
         || found.after.starts_with(['(', '[', '<', '{'])
+}
+
+/// `android.os.Proxy@2bd79ce`, as Java prints an object of a class.
+fn is_printed_object(value: &str) -> bool {
+    value.split_once('@').is_some_and(|(class, hash)| {
+        is_path_of_names(class) && (1..=8).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// Whether it has signs that words, names and paths do not have.

@@ -378,6 +378,7 @@ mod tests {
             "password = get_password(user)",
             "let token = self.tokens.next();",
             "max_tokens: 4000",
+            "Bad activity token: android.os.BinderProxy@2bd79ce",
             "tokens=1000000",
             "password: ${DB_PASSWORD}",
             "password=********",

@@ -1,0 +1,197 @@
+//! How much a line alarms: by the severity it names, else by its words.
+
+/// How much a line alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::compress) enum Alarm {
+    /// Nothing is wrong.
+    None,
+    /// The program says that it is fine, in words of trouble.
+    Mention,
+    /// Something went wrong.
+    Error,
+}
+
+impl Alarm {
+    /// Returns how much a line alarms, by the severity it names, else by its words.
+    pub(in crate::compress) fn of(line: &str) -> Self {
+        match (severity(line), tells_of_an_error(line)) {
+            (Some(Severity::Bad), _) | (None, true) => Self::Error,
+            (Some(Severity::Fine), true) => Self::Mention,
+            _ => Self::None,
+        }
+    }
+
+    pub(super) fn worth(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Mention => 8.0,
+            Self::Error => 10.0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Fine,
+    Bad,
+}
+
+/// The severity that the head of a line names: a whole word in capitals or between signs, or a
+/// single letter after the time and the process, as on Android.
+fn severity(line: &str) -> Option<Severity> {
+    let head = &line[..line.floor_char_boundary(120)];
+    let mut numbers = 0;
+    for word in head.split_whitespace().take(9) {
+        let core = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
+        let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+        // "level=warn", "severity:error".
+        let core = core.rsplit(['=', ':', '|', '[']).next().unwrap_or(core);
+        let named = core.bytes().all(|byte| byte.is_ascii_uppercase()) || core.len() != word.len();
+        match core {
+            "E" | "W" | "F" if numbers >= 2 && word.len() <= 3 => return Some(Severity::Bad),
+            "I" | "D" | "V" | "N" if numbers >= 2 && word.len() <= 3 => return Some(Severity::Fine),
+            _ if named && !has_digit => match core.to_ascii_lowercase().as_str() {
+                "error" | "err" | "fatal" | "warn" | "warning" | "severe" | "critical" | "crit" | "failure"
+                | "alert" | "emerg" | "panic" => return Some(Severity::Bad),
+                "info" | "debug" | "trace" | "notice" | "verbose" | "fine" => return Some(Severity::Fine),
+                _ => {}
+            },
+            _ => {}
+        }
+        numbers += usize::from(has_digit);
+    }
+    None
+}
+
+/// Words that tell of something wrong, alone or as the end of a name such as `NullPointerException`
+/// or `login_failed`.
+const SIGNS: &[&str] = &[
+    "abort",
+    "aborted",
+    "aborting",
+    "assertion",
+    "cannot",
+    "corrupt",
+    "corrupted",
+    "corruption",
+    "critical",
+    "denied",
+    "deny",
+    "err",
+    "error",
+    "errors",
+    "exception",
+    "exceptions",
+    "fail",
+    "failed",
+    "failing",
+    "fails",
+    "failure",
+    "failures",
+    "fatal",
+    "forbidden",
+    "invalid",
+    "killed",
+    "lost",
+    "oom",
+    "panic",
+    "panicked",
+    "refused",
+    "rejected",
+    "segfault",
+    "timeout",
+    "timeouts",
+    "traceback",
+    "unable",
+    "unauthorized",
+    "unexpected",
+    "unreachable",
+    "warn",
+    "warning",
+    "warnings",
+];
+
+/// Several words that do.
+const PHRASES: &[&str] =
+    &["timed out", "not found", "reset by", "not permitted", "not allowed", "could not", "couldn't", "can't"];
+
+/// Whether the words of a line tell that something went wrong.
+pub(in crate::compress) fn tells_of_an_error(line: &str) -> bool {
+    let mut lower = String::new();
+    let mut at = 0;
+    let mut is_none = false;
+    for word in line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '/')) {
+        let rest = &line[at + word.len()..];
+        at += word.len() + rest.chars().next().map_or(0, char::len_utf8);
+        // The words in a path are names of files.
+        if word.matches('/').count() > 1 || word.is_empty() {
+            continue;
+        }
+        if telling_parts(word).any(|part| {
+            lower.clear();
+            lower.push_str(part);
+            lower.make_ascii_lowercase();
+            SIGNS.binary_search(&lower.as_str()).is_ok()
+        }) && !is_none
+            && !is_nothing(rest)
+        {
+            return true;
+        }
+        is_none = matches!(word, "0" | "no" | "No" | "without");
+    }
+    lower.clear();
+    lower.push_str(line);
+    lower.make_ascii_lowercase();
+    PHRASES.iter().any(|phrase| lower.contains(phrase))
+}
+
+/// The parts of a name that tell what it names: the last word of it, and the first of one in capitals,
+/// as in `ERR_TIMED_OUT`.
+fn telling_parts(name: &str) -> impl Iterator<Item = &str> {
+    let last = name.rsplit(['_', '/']).next().unwrap_or(name);
+    let hump = last
+        .as_bytes()
+        .windows(2)
+        .rposition(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
+        .map_or(last, |at| &last[at + 1..]);
+    let is_loud = !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let first = name.split('_').next().filter(|_| is_loud).unwrap_or("");
+    [hump, first].into_iter()
+}
+
+/// Whether a count of nothing follows: `errors=0`, `failed: 0`.
+fn is_nothing(rest: &str) -> bool {
+    let count = rest.trim_start_matches([' ', '=', ':', '"']);
+    count.len() < rest.len()
+        && count.len() + 4 > rest.len()
+        && count.strip_prefix('0').is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_alarms_by_its_severity_then_by_its_words() {
+        for (line, alarm) in [
+            ("2026-01-02 10:00:00 ERROR worker stopped", Alarm::Error),
+            ("2026-01-02 10:00:00 INFO worker failed over", Alarm::Mention),
+            ("2026-01-02 10:00:00 INFO worker started", Alarm::None),
+            ("03-17 16:13:38.811  1702  2395 W Power: low", Alarm::Error),
+            ("03-17 16:13:38.811  1702  2395 D Power: error free", Alarm::Mention),
+            ("time=10:00 level=warn msg=\"slow\"", Alarm::Error),
+            ("[error] no such file", Alarm::Error),
+            ("Jan  2 10:00:02 host sshd: connection refused", Alarm::Error),
+            ("Plan E is fine", Alarm::None),
+            ("java.lang.NullPointerException: here", Alarm::Error),
+            ("connect: ERR_NAME_NOT_RESOLVED", Alarm::Error),
+            ("login_failed user=7", Alarm::Error),
+            ("done, errors=0 failed: 0, 0 warnings, no error", Alarm::None),
+            ("error: 0x80004005", Alarm::Error),
+            ("copied /var/log/error/AuthFail.xml to /tmp/fail", Alarm::None),
+            ("set onErrorCallback of error_handler", Alarm::None),
+        ] {
+            assert_eq!(Alarm::of(line), alarm, "{line}");
+        }
+    }
+}
