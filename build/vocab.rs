@@ -93,7 +93,7 @@ fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
 
 /// The tokens that do not fit into a slot: the table of their groups, their list, and their bytes.
 fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u8>) {
-    tokens.sort_by_key(|(token, _)| (&token[..HEAD], std::cmp::Reverse(token.len())));
+    tokens.sort();
     let (mut list, mut blob) = (Vec::new(), Vec::new());
     let mut groups = vec![0; (tokens.len() * 3 / 2).next_power_of_two()];
     for group in tokens.chunk_by(|(a, _), (b, _)| a[..HEAD] == b[..HEAD]) {
@@ -105,8 +105,10 @@ fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u
         }
         assert!(group.len() < 1 << 8, "a group has more tokens than its count has room for");
         groups[at] = Group::new(list.len(), group.len()).0;
-        for (token, rank) in group {
-            list.push(Long::new(*rank, token.len(), blob.len()));
+        for (at, (token, rank)) in group.iter().enumerate() {
+            // What a token begins with comes before it, and the longest of those last.
+            let shorter = group[..at].iter().rposition(|(other, _)| token.starts_with(other));
+            list.push(Long::new(*rank, token.len(), blob.len(), shorter.map_or(0, |other| at - other)));
             blob.extend_from_slice(token);
         }
     }

@@ -31,6 +31,17 @@ fn repeated(len: usize, part: &str) -> String {
     part.repeat(len / part.len() + 1)
 }
 
+/// Rows of 20 to 200 blanks, each closed by a tab: one pretoken, made of long tokens.
+fn rows(len: usize) -> String {
+    let mut random = Random::new(13);
+    let mut text = String::new();
+    while text.len() < len {
+        text.extend(std::iter::repeat_n(' ', 20 + random.below(181)));
+        text.push('\t');
+    }
+    text
+}
+
 /// Returns texts of about `len` bytes.
 fn texts(len: usize) -> Vec<(&'static str, String)> {
     let mut random = Random::new(9);
@@ -70,6 +81,8 @@ fn texts(len: usize) -> Vec<(&'static str, String)> {
         ("NUL", repeated(len, "\0")),
         ("caseless, then capitals", format!("ʰ{}", repeated(len, "A"))),
         ("caseless and capitals", repeated(len, "ʰA")),
+        ("82 spaces and a tab", repeated(len, &format!("{}\t", " ".repeat(82)))),
+        ("rows of blanks and tabs", rows(len)),
         ("special tokens", repeated(len, "<|endoftext|>")),
     ]
 }

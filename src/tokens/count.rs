@@ -112,7 +112,7 @@ impl Counter {
 
     /// Returns where the longest token ends that begins at `at` and ends by `end`.
     pub(super) fn longest(&self, text: &str, at: usize, end: usize) -> usize {
-        at + self.vocab.longest(text.as_bytes(), &mut self.vocab.candidates(text.as_bytes(), at, end)).1
+        at + self.vocab.longest(&mut self.vocab.candidates(text.as_bytes(), at, end)).len()
     }
 
     /// Returns the end of the pretoken that begins at `at`, which is before the end.

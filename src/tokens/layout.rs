@@ -4,8 +4,9 @@
 //! A token of at most [`SHORT_MAX`] bytes lies whole in one 16-byte slot together with its rank, so
 //! that one cache line answers both "is this a token" and "which". The slot is found by a perfect
 //! hash: a bucket holds a pilot, chosen at build time so that no two tokens share a slot. Longer
-//! tokens are few; those that begin with the same [`HEAD`] bytes are a group, longest first, found by
-//! a table with linear probing.
+//! tokens are few; those that begin with the same [`HEAD`] bytes are a group in the order of their
+//! bytes, found by a table with linear probing. Each says which one before it is the longest that it
+//! begins with.
 
 /// The most bytes of a token that lies in a slot.
 pub const SHORT_MAX: usize = 13;
@@ -150,14 +151,15 @@ pub fn has_bit(table: &[u8], bit: usize) -> bool {
     table[bit / 8] >> (bit % 8) & 1 == 1
 }
 
-/// A token that lies outside the slots.
+/// A token that lies outside the slots: its rank, its length, where its bytes lie, and how far before it
+/// in the list the longest other one is that it begins with.
 #[derive(Clone, Copy)]
 pub struct Long(pub u64);
 
 impl Long {
-    /// Packs a long token whose bytes begin at `offset`.
-    pub fn new(rank: Rank, len: usize, offset: usize) -> Self {
-        Self(u64::from(rank) | (len as u64) << 18 | (offset as u64) << 26)
+    /// Packs a long token whose bytes begin at `offset`; `back` is zero when it begins with no other.
+    pub fn new(rank: Rank, len: usize, offset: usize, back: usize) -> Self {
+        Self(u64::from(rank) | (len as u64) << 18 | (offset as u64) << 26 | (back as u64) << 56)
     }
 
     /// Returns the token's rank.
@@ -175,7 +177,14 @@ impl Long {
     /// Returns where in the long tokens' bytes its own begin.
     #[inline]
     pub fn offset(self) -> usize {
-        (self.0 >> 26) as usize
+        (self.0 >> 26) as usize & 0x3fff_ffff
+    }
+
+    /// Returns the place in the list of the longest token that this one, at `place`, begins with.
+    #[inline]
+    pub fn shorter(self, place: usize) -> Option<usize> {
+        let back = (self.0 >> 56) as usize;
+        (back > 0).then(|| place - back)
     }
 }
 

@@ -7,7 +7,7 @@
 //! `bpe` crate; what is found is exactly what merging pairs by rank would give.
 
 use super::layout::{Rank, TOKEN_MAX};
-use super::vocab::{Candidates, Vocab};
+use super::vocab::{Candidates, Found, Vocab};
 
 /// The most pairs of tokens that are remembered, at eight bytes each.
 const PAIRS_MAX: usize = 1 << 14;
@@ -26,7 +26,7 @@ const KEPT_MAX: usize = 1 << 10;
 #[derive(Default)]
 pub(super) struct Merge {
     tokens: Vec<Token>,
-    /// Pairs of tokens that were asked about, each in a place of its own, and the answer as lowest bit.
+    /// Pairs of tokens that were asked about, each in a place of its own, and the answer below.
     pairs: Vec<u64>,
     /// A bit per byte of the pretoken: whether a token may still end there.
     open: Vec<u64>,
@@ -38,8 +38,7 @@ pub(super) struct Merge {
 /// A token of a pretoken.
 #[derive(Clone, Copy)]
 pub(super) struct Token {
-    rank: Rank,
-    len: u32,
+    found: Found,
     /// Whether no longer token begins at the same place.
     is_longest: bool,
     /// Whether it was taken because the text repeats itself, without a look at longer ones.
@@ -49,15 +48,19 @@ pub(super) struct Token {
 impl Token {
     /// The longest of the candidates, which are all or those that are left.
     #[inline]
-    fn longest(vocab: &Vocab, text: &[u8], candidates: &mut Candidates, is_longest: bool) -> Self {
-        let (rank, len) = vocab.longest(text, candidates);
-        Self { rank, len: len as u32, is_longest, is_repeat: false }
+    fn longest(vocab: &Vocab, candidates: &mut Candidates, is_longest: bool) -> Self {
+        Self { found: vocab.longest(candidates), is_longest, is_repeat: false }
+    }
+
+    #[inline]
+    fn rank(self) -> Rank {
+        self.found.rank
     }
 
     /// Returns the number of bytes.
     #[inline]
     pub(super) fn len(self) -> usize {
-        self.len as usize
+        self.found.len()
     }
 }
 
@@ -85,45 +88,56 @@ impl Merge {
         self.open.resize((end - start) / 64 + 1, u64::MAX);
         let mut at = start;
         let mut candidates = vocab.candidates(text, at, end);
-        let mut token = Token::longest(vocab, text, &mut candidates, true);
+        let mut token = Token::longest(vocab, &mut candidates, true);
+        // The longest token at this place while it and all that were tried after it are ones that the
+        // token before does not stay apart from.
+        let mut barred = Some(token.rank());
         loop {
             #[cfg(test)]
             {
                 self.tried += 1;
             }
             let stop = at + token.len();
-            let fits = self.is_open(stop - start)
-                && match self.tokens.last() {
-                    Some(&last) => self.stays_apart(vocab, text, at, last, token.rank),
-                    None => true,
-                };
-            if fits {
-                self.tokens.push(token);
-                at = stop;
-                if at == end {
-                    return &self.tokens;
+            let pair = match self.tokens.last() {
+                Some(&last) => self.pair(vocab, text, at, last, token),
+                None => Pair::Apart,
+            };
+            if pair == Pair::Apart {
+                if self.is_open(stop - start) {
+                    self.tokens.push(token);
+                    at = stop;
+                    if at == end {
+                        return &self.tokens;
+                    }
+                    at = self.repeat(text, at, end);
+                    candidates = vocab.candidates(text, at, end);
+                    token = Token::longest(vocab, &mut candidates, true);
+                    barred = Some(token.rank());
+                    continue;
                 }
-                at = self.repeat(text, at, end);
-                candidates = vocab.candidates(text, at, end);
-                token = Token::longest(vocab, text, &mut candidates, true);
-            } else if token.len() > 1 {
-                token = Token::longest(vocab, text, &mut candidates, false);
-            } else {
-                // The token that was taken back was tried already: a shorter one is next.
-                let to = loop {
-                    self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
-                    token = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
-                    at -= token.len();
-                    if token.is_repeat {
-                        break end;
-                    }
-                    if token.len() > 1 {
-                        break at + token.len() - 1;
-                    }
-                };
-                candidates = vocab.candidates(text, at, to);
-                token = Token::longest(vocab, text, &mut candidates, to == end);
+                barred = None;
             }
+            if token.len() > 1 && pair != Pair::Dead {
+                token = Token::longest(vocab, &mut candidates, false);
+                continue;
+            }
+            if let (Some(longest), Some(last)) = (barred, self.tokens.last()) {
+                self.remember(last.rank(), longest, Pair::Dead);
+            }
+            // The token that was taken back was tried already: a shorter one is next, or after a
+            // repetition the longest one.
+            barred = None;
+            let last = loop {
+                self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
+                let last = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
+                at -= last.len();
+                if last.is_repeat || last.len() > 1 {
+                    break last;
+                }
+            };
+            candidates =
+                if last.is_repeat { vocab.candidates(text, at, end) } else { vocab.shorter(text, at, last.found) };
+            token = Token::longest(vocab, &mut candidates, last.is_repeat);
         }
     }
 
@@ -135,7 +149,7 @@ impl Merge {
     #[inline]
     fn repeat(&mut self, text: &[u8], at: usize, end: usize) -> usize {
         let [.., first, second] = self.tokens[..] else { return at };
-        if end - at < 2 * REPEAT_MIN || first.rank != second.rank {
+        if end - at < 2 * REPEAT_MIN || first.rank() != second.rank() {
             return at;
         }
         let same = |at: usize, len: usize| text[at..at + len] == text[at - second.len()..][..len];
@@ -148,23 +162,54 @@ impl Merge {
         at + count * second.len()
     }
 
-    /// Whether two tokens that meet at `split` stay two; asks the vocabulary what it does not remember.
+    /// What becomes of two tokens that meet at `split`; asks the vocabulary what it does not remember.
     #[inline]
-    fn stays_apart(&mut self, vocab: &Vocab, text: &[u8], split: usize, left: Token, right: Rank) -> bool {
-        // The second bit tells a remembered pair from an empty place.
-        let pair = (u64::from(left.rank) << 18 | u64::from(right)) << 2 | 2;
-        let place = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (self.pairs.len() - 1);
-        if self.pairs[place] & !1 == pair {
-            return self.pairs[place] & 1 == 1;
+    fn pair(&mut self, vocab: &Vocab, text: &[u8], split: usize, left: Token, right: Token) -> Pair {
+        let known = self.pairs[self.place(left.rank(), right.rank())] ^ key(left.rank(), right.rank());
+        match known {
+            1 => Pair::Apart,
+            2 => Pair::Joined,
+            3 if right.is_longest => Pair::Dead,
+            3 => Pair::Joined,
+            _ => {
+                let apart = vocab.stays_apart(text, split, left.rank(), right.rank(), left.is_longest);
+                let pair = if apart { Pair::Apart } else { Pair::Joined };
+                self.remember(left.rank(), right.rank(), pair);
+                pair
+            }
         }
-        let apart = vocab.stays_apart(text, split, left.rank, right, left.is_longest);
-        self.pairs[place] = pair | u64::from(apart);
-        apart
+    }
+
+    fn remember(&mut self, left: Rank, right: Rank, pair: Pair) {
+        let place = self.place(left, right);
+        self.pairs[place] = key(left, right) | pair as u64;
+    }
+
+    fn place(&self, left: Rank, right: Rank) -> usize {
+        (key(left, right).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (self.pairs.len() - 1)
     }
 
     fn is_open(&self, offset: usize) -> bool {
         self.open[offset / 64] >> (offset % 64) & 1 == 1
     }
+}
+
+/// What becomes of two tokens that follow each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pair {
+    /// They stay two.
+    Apart = 1,
+    /// Merging would cut them otherwise.
+    Joined = 2,
+    /// That, and the same goes for every shorter token with which the right one begins: should the right
+    /// one be the longest at its place, the left one is wrong.
+    Dead = 3,
+}
+
+/// A pair of tokens, with room for what is known of it in the lowest two bits.
+#[inline]
+fn key(left: Rank, right: Rank) -> u64 {
+    (u64::from(left) << 18 | u64::from(right)) << 2
 }
 
 #[cfg(test)]

@@ -71,14 +71,45 @@ pub(super) fn load(text: &[u8], at: usize) -> u128 {
 
 /// What tokens a text may begin with.
 pub(super) struct Candidates {
-    at: usize,
-    end: usize,
     /// The first bytes of the text.
     bytes: u128,
     /// A bit for each length of a short token.
     lengths: u32,
-    /// Places in the list of long tokens.
-    long: Range<usize>,
+    /// The place in the list of the longest long token.
+    long: Option<usize>,
+}
+
+/// A token that a text begins with.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) rank: Rank,
+    /// The place in the list of long tokens, or [`NO_PLACE`].
+    place: u32,
+    len: u8,
+}
+
+/// The place of a token that is not long.
+const NO_PLACE: u32 = u32::MAX;
+
+impl Found {
+    /// Returns the number of bytes.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        usize::from(self.len)
+    }
+}
+
+/// Returns the number of bytes that two texts have in common at their beginning.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let words = |text| <[u8]>::as_chunks::<8>(text).0.iter().map(|word| u64::from_le_bytes(*word));
+    let mut same = 0;
+    for (a, b) in words(a).zip(words(b)) {
+        if a != b {
+            return same + (a ^ b).trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// Returns four bytes of `text` from `at`, little end first, with zeros where the text has ended.
@@ -127,15 +158,34 @@ impl Vocab {
         if token.len() > TOKEN_MAX {
             return None;
         }
-        // The group is sorted, the longest first.
-        let group = &self.long_list[self.group(bytes)];
-        let long = |entry: &[u8; 8]| Long(u64::from_le_bytes(*entry));
-        let first = group.partition_point(|entry| long(entry).len() > token.len());
-        let same = group[first..].iter().map(long).take_while(|long| long.len() == token.len());
-        same.into_iter().find(|long| self.bytes_of(*long) == token).map(Long::rank)
+        let place = self.longest_long(bytes, token)?;
+        let long = self.long(place);
+        (long.len() == token.len()).then(|| long.rank())
     }
 
-    /// The long tokens with the same first bytes, longest first.
+    /// Returns the place of the longest of the long tokens that `text` begins with, as it does with
+    /// `bytes`.
+    #[cold]
+    fn longest_long(&self, bytes: u128, text: &[u8]) -> Option<usize> {
+        let group = self.group(bytes);
+        let text = &text[..text.len().min(TOKEN_MAX)];
+        // All that the text begins with come before it in the order of bytes; the last one before it
+        // is such a one or shares its beginning with the longest.
+        let list = &self.long_list[group.clone()];
+        let entry = |entry: &[u8; 8]| self.bytes_of(Long(u64::from_le_bytes(*entry)));
+        let before = list.partition_point(|long| entry(long) <= text);
+        let mut place = group.start + before.checked_sub(1)?;
+        let common = common(self.bytes_of(self.long(place)), text);
+        loop {
+            let long = self.long(place);
+            if long.len() <= common {
+                return Some(place);
+            }
+            place = long.shorter(place)?;
+        }
+    }
+
+    /// The long tokens with the same first bytes, in the order of their bytes.
     #[cold]
     fn group(&self, bytes: u128) -> Range<usize> {
         let head = bytes & ((1 << (8 * HEAD)) - 1);
@@ -176,31 +226,40 @@ impl Vocab {
         let bytes = load(text, at);
         let room = end - at;
         let mask = if room >= 4 { self.mask(bytes) } else { 0 };
-        let long = if mask & LONG != 0 && room > SHORT_MAX { self.group(bytes) } else { 0..0 };
+        let long =
+            if mask & LONG != 0 && room > SHORT_MAX { self.longest_long(bytes, &text[at..end]) } else { None };
         let lengths = (u32::from(mask & (LONG - 1)) << 4 | 0b1110) & ((2 << room.min(SHORT_MAX)) - 1);
-        Candidates { at, end, bytes, lengths, long }
+        Candidates { bytes, lengths, long }
     }
 
-    /// Returns the longest of the candidates that is a token, with its length, and leaves the shorter ones.
+    /// Returns what tokens the text may begin with that are shorter than this one, with which it
+    /// begins and which has more than one byte.
+    #[inline]
+    pub(super) fn shorter(&self, text: &[u8], at: usize, token: Found) -> Candidates {
+        let long = match token.place {
+            NO_PLACE => None,
+            place => self.long(place as usize).shorter(place as usize),
+        };
+        Candidates { long, ..self.candidates(text, at, at + (token.len() - 1).min(SHORT_MAX)) }
+    }
+
+    /// Returns the longest of the candidates that is a token, and leaves the shorter ones.
     ///
     /// # Panics
     ///
     /// When there is none left, which does not happen before the token of one byte was returned.
     #[inline]
-    pub(super) fn longest(&self, text: &[u8], candidates: &mut Candidates) -> (Rank, usize) {
-        for index in &mut candidates.long {
-            let long = self.long(index);
-            let (bytes, room) = (self.bytes_of(long), &text[candidates.at..candidates.end]);
-            // The last byte tells most of them apart; the first ones are those of all.
-            if room.get(bytes.len() - 1) == bytes.last() && room.starts_with(bytes) {
-                return (long.rank(), long.len());
-            }
+    pub(super) fn longest(&self, candidates: &mut Candidates) -> Found {
+        if let Some(place) = candidates.long {
+            let long = self.long(place);
+            candidates.long = long.shorter(place);
+            return Found { rank: long.rank(), place: place as u32, len: long.len() as u8 };
         }
         loop {
             let len = candidates.lengths.ilog2();
             candidates.lengths ^= 1 << len;
-            if let Some(token) = self.find_short(candidates.bytes, len as usize) {
-                return (token, len as usize);
+            if let Some(rank) = self.find_short(candidates.bytes, len as usize) {
+                return Found { rank, place: NO_PLACE, len: len as u8 };
             }
         }
     }
