@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::layout::{self, Group, HEAD, KEY_BITS, Long, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use crate::layout::{self, Group, HEAD, KEY_BITS, Long, NO_PLACE, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
 
 type Ranks<'a> = HashMap<&'a [u8], Rank>;
 
@@ -33,6 +33,17 @@ pub fn write(out: &Path, name: &str, tokens: &[Vec<u8>]) {
     save("pairs", pairs);
     save("tails", tails);
     save("masks", masks(tokens));
+    save("bytes", (0..=u8::MAX).flat_map(|byte| ranks[&[byte][..]].to_le_bytes()).collect());
+    let (mut twos, mut threes) = (vec![0; layout::TWOS / 8], vec![0; layout::THREES / 8]);
+    for token in tokens {
+        match token.len() {
+            2 => set_bit(&mut twos, layout::two_bit(word(token))),
+            3 => set_bit(&mut threes, layout::three_bit(word(token))),
+            _ => {}
+        }
+    }
+    save("twos", twos);
+    save("threes", threes);
     save("filter", filter(&short));
 }
 
@@ -95,6 +106,7 @@ fn perfect_hash(tokens: &[(&Vec<u8>, Rank)]) -> (Vec<u128>, Vec<u16>) {
 fn long_tables(mut tokens: Vec<(&Vec<u8>, Rank)>) -> (Vec<u32>, Vec<Long>, Vec<u8>) {
     tokens.sort();
     let (mut list, mut blob) = (Vec::new(), Vec::new());
+    assert!(tokens.len() < usize::from(NO_PLACE) - 1, "places in the list have sixteen bits");
     let mut groups = vec![0; (tokens.len() * 3 / 2).next_power_of_two()];
     for group in tokens.chunk_by(|(a, _), (b, _)| a[..HEAD] == b[..HEAD]) {
         let mut head = [0; 16];

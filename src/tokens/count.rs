@@ -142,7 +142,7 @@ impl Counter {
         }
         if len == 3 {
             // One merge at most: of all three bytes there is no token.
-            let pair = |at| self.vocab.find(text, at, 2).is_some();
+            let pair = |at| self.vocab.is_two(u32::from_le_bytes([text[at], text[at + 1], 0, 0]));
             return if pair(start) || pair(start + 1) { 2 } else { 3 };
         }
         let key = layout::key(vocab::load(text, start), len);

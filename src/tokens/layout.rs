@@ -23,6 +23,9 @@ pub const KEY_BITS: u32 = 108;
 /// The rank that no token has.
 pub const NO_TOKEN: u32 = (1 << 18) - 1;
 
+/// The place in the list of long tokens that none has.
+pub const NO_PLACE: u16 = u16::MAX;
+
 /// A token's rank, at most 18 bits.
 pub type Rank = u32;
 
@@ -115,6 +118,25 @@ pub const TAG: u16 = u16::MAX << TAG_SHIFT;
 /// The place of the tag in a length mask, above the lengths.
 const TAG_SHIFT: u32 = HEAD as u32 - 3;
 
+/// Bits of the table of tokens of two bytes: one for each two bytes.
+pub const TWOS: usize = 1 << 16;
+
+/// Returns the bit of the table of tokens of two bytes for the lowest two of `bytes`, little end first.
+#[inline]
+pub fn two_bit(bytes: u32) -> usize {
+    bytes as usize % TWOS
+}
+
+/// Bits of the table of tokens of three bytes.
+pub const THREES: usize = 1 << 17;
+
+/// Returns the bit of the table of tokens of three bytes for the lowest three of `bytes`, little end
+/// first. Other bytes may have the same bit.
+#[inline]
+pub fn three_bit(bytes: u32) -> usize {
+    ((bytes << 8).wrapping_mul(0x9e37_79b1) >> 15) as usize
+}
+
 /// Bits of the table of pairs of characters.
 pub const PAIRS: usize = 1 << 18;
 
@@ -180,11 +202,11 @@ impl Long {
         (self.0 >> 26) as usize & 0x3fff_ffff
     }
 
-    /// Returns the place in the list of the longest token that this one, at `place`, begins with.
+    /// Returns how far before this one in the list the longest token is that it begins with, zero
+    /// when it begins with none.
     #[inline]
-    pub fn shorter(self, place: usize) -> Option<usize> {
-        let back = (self.0 >> 56) as usize;
-        (back > 0).then(|| place - back)
+    pub fn back(self) -> u16 {
+        (self.0 >> 56) as u16
     }
 }
 

@@ -7,7 +7,7 @@
 //! `bpe` crate; what is found is exactly what merging pairs by rank would give.
 
 use super::layout::{Rank, TOKEN_MAX};
-use super::vocab::{Candidates, Found, Vocab};
+use super::vocab::{Token, Vocab};
 
 /// The most pairs of tokens that are remembered, at eight bytes each.
 const PAIRS_MAX: usize = 1 << 14;
@@ -35,35 +35,6 @@ pub(super) struct Merge {
     tried: usize,
 }
 
-/// A token of a pretoken.
-#[derive(Clone, Copy)]
-pub(super) struct Token {
-    found: Found,
-    /// Whether no longer token begins at the same place.
-    is_longest: bool,
-    /// Whether it was taken because the text repeats itself, without a look at longer ones.
-    is_repeat: bool,
-}
-
-impl Token {
-    /// The longest of the candidates, which are all or those that are left.
-    #[inline]
-    fn longest(vocab: &Vocab, candidates: &mut Candidates, is_longest: bool) -> Self {
-        Self { found: vocab.longest(candidates), is_longest, is_repeat: false }
-    }
-
-    #[inline]
-    fn rank(self) -> Rank {
-        self.found.rank
-    }
-
-    /// Returns the number of bytes.
-    #[inline]
-    pub(super) fn len(self) -> usize {
-        self.found.len()
-    }
-}
-
 impl Merge {
     /// Makes the working memory large enough for texts of about `len` bytes.
     pub(super) fn suit(&mut self, len: usize) {
@@ -88,7 +59,7 @@ impl Merge {
         self.open.resize((end - start) / 64 + 1, u64::MAX);
         let mut at = start;
         let mut candidates = vocab.candidates(text, at, end);
-        let mut token = Token::longest(vocab, &mut candidates, true);
+        let mut token = vocab.longest(&mut candidates);
         // The longest token at this place while it and all that were tried after it are ones that the
         // token before does not stay apart from.
         let mut barred = Some(token.rank());
@@ -111,14 +82,14 @@ impl Merge {
                     }
                     at = self.repeat(text, at, end);
                     candidates = vocab.candidates(text, at, end);
-                    token = Token::longest(vocab, &mut candidates, true);
+                    token = vocab.longest(&mut candidates);
                     barred = Some(token.rank());
                     continue;
                 }
                 barred = None;
             }
             if token.len() > 1 && pair != Pair::Dead {
-                token = Token::longest(vocab, &mut candidates, false);
+                token = vocab.longest(&mut candidates);
                 continue;
             }
             if let (Some(longest), Some(last)) = (barred, self.tokens.last()) {
@@ -131,13 +102,13 @@ impl Merge {
                 self.open[(at - start) / 64] &= !(1 << ((at - start) % 64));
                 let last = self.tokens.pop().expect("some sequence of tokens spells the pretoken");
                 at -= last.len();
-                if last.is_repeat || last.len() > 1 {
+                if last.is_repeat() || last.len() > 1 {
                     break last;
                 }
             };
             candidates =
-                if last.is_repeat { vocab.candidates(text, at, end) } else { vocab.shorter(text, at, last.found) };
-            token = Token::longest(vocab, &mut candidates, last.is_repeat);
+                if last.is_repeat() { vocab.candidates(text, at, end) } else { vocab.shorter(text, at, last) };
+            token = vocab.longest(&mut candidates);
         }
     }
 
@@ -158,7 +129,7 @@ impl Merge {
             to += REPEAT_MIN;
         }
         let count = (to - at).saturating_sub(REPEAT_MIN) / second.len();
-        self.tokens.extend(std::iter::repeat_n(Token { is_repeat: true, ..second }, count));
+        self.tokens.extend(std::iter::repeat_n(second.repeated(), count));
         at + count * second.len()
     }
 
@@ -169,10 +140,10 @@ impl Merge {
         match known {
             1 => Pair::Apart,
             2 => Pair::Joined,
-            3 if right.is_longest => Pair::Dead,
+            3 if right.is_longest() => Pair::Dead,
             3 => Pair::Joined,
             _ => {
-                let apart = vocab.stays_apart(text, split, left.rank(), right.rank(), left.is_longest);
+                let apart = vocab.stays_apart(text, split, left.rank(), right.rank(), left.is_longest());
                 let pair = if apart { Pair::Apart } else { Pair::Joined };
                 self.remember(left.rank(), right.rank(), pair);
                 pair
@@ -243,6 +214,9 @@ mod tests {
             })
             .collect();
         check("random letters", &letters);
+        let rows = letters.bytes().map(|byte| " ".repeat(20 + usize::from(byte - b'a') * 7) + "\t");
+        check("rows of blanks and tabs", &rows.take(1 << 7).collect::<String>());
+        check("equal rows of blanks and tabs", &(" ".repeat(82) + "\t").repeat(1 << 7));
         for part in [" ", "a", "ab", "/", "=-", "\0", "\u{301}", "\u{4e2d}\u{6587}", "👨‍👩‍👧‍👦"] {
             check(part, &part.repeat((1 << 14) / part.len()));
         }

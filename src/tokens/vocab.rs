@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::layout::{
-    self, Group, HEAD, KEY_BITS, LONG, Long, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, TOKEN_MAX,
+    self, Group, HEAD, KEY_BITS, LONG, Long, NO_PLACE, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, THREES, TOKEN_MAX,
+    TWOS,
 };
 
 /// The tokens of one encoding.
@@ -19,6 +20,9 @@ pub(super) struct Vocab {
     long_bytes: &'static [u8],
     masks: &'static [[u8; 2]],
     filter: &'static [[u8; 8]],
+    bytes: &'static [[u8; 4]],
+    twos: &'static [u8; TWOS / 8],
+    threes: &'static [u8; THREES / 8],
     pairs: &'static [u8; PAIRS / 8],
     tails: &'static [u8; TAILS / 8],
 }
@@ -45,6 +49,9 @@ macro_rules! vocab {
             long_bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".long_bytes")),
             masks: table!(concat!($name, ".masks")),
             filter: table!(concat!($name, ".filter")),
+            bytes: table!(concat!($name, ".bytes")),
+            twos: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".twos")),
+            threes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".threes")),
             pairs: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".pairs")),
             tails: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".tails")),
         }
@@ -76,26 +83,54 @@ pub(super) struct Candidates {
     /// A bit for each length of a short token.
     lengths: u32,
     /// The place in the list of the longest long token.
-    long: Option<usize>,
+    long: u16,
+    /// Whether none was taken yet.
+    are_all: bool,
 }
 
 /// A token that a text begins with.
 #[derive(Clone, Copy)]
-pub(super) struct Found {
-    pub(super) rank: Rank,
-    /// The place in the list of long tokens, or [`NO_PLACE`].
-    place: u32,
+pub(super) struct Token {
+    rank: Rank,
+    /// The place in the list of long tokens, [`NO_PLACE`], or [`REPEAT`].
+    place: u16,
     len: u8,
+    is_longest: bool,
 }
 
-/// The place of a token that is not long.
-const NO_PLACE: u32 = u32::MAX;
+/// The place of a token that was taken without a look at longer ones.
+const REPEAT: u16 = NO_PLACE - 1;
 
-impl Found {
+impl Token {
+    /// Returns the rank.
+    #[inline]
+    pub(super) fn rank(self) -> Rank {
+        self.rank
+    }
+
     /// Returns the number of bytes.
     #[inline]
     pub(super) fn len(self) -> usize {
         usize::from(self.len)
+    }
+
+    /// Returns whether no longer token begins at the same place.
+    #[inline]
+    pub(super) fn is_longest(self) -> bool {
+        self.is_longest
+    }
+
+    /// Returns the token as one that was taken because the text repeats itself, without a look at longer
+    /// ones.
+    #[inline]
+    pub(super) fn repeated(self) -> Self {
+        Self { place: REPEAT, ..self }
+    }
+
+    /// Returns whether the token was [`repeated`](Self::repeated).
+    #[inline]
+    pub(super) fn is_repeat(self) -> bool {
+        self.place == REPEAT
     }
 }
 
@@ -126,6 +161,11 @@ impl Vocab {
     #[inline]
     pub(super) fn find(&self, text: &[u8], at: usize, len: usize) -> Option<Rank> {
         let bytes = load(text, at);
+        match len {
+            2 if !self.is_two(bytes as u32) => return None,
+            3 if !self.may_be_three(bytes as u32) => return None,
+            _ => {}
+        }
         if len <= SHORT_MAX {
             self.find_short(bytes, len)
         } else if self.mask(bytes) & LONG != 0 {
@@ -152,37 +192,50 @@ impl Vocab {
         if u64::from_le_bytes(self.filter[word]) & bits == bits { self.find_key(key, hash) } else { None }
     }
 
+    /// Returns the token whose bytes are the lowest `len` of `bytes`; quick where there is one.
+    #[inline]
+    fn find_candidate(&self, bytes: u128, len: usize) -> Option<Rank> {
+        if len > 4 {
+            return self.find_short(bytes, len);
+        }
+        // Of so few bytes it is known by now that there is a token, almost always.
+        let key = layout::key(bytes, len);
+        self.find_key(key, layout::hash_key(key))
+    }
+
     /// Returns the token that is `token`, which is long and begins with `bytes`.
     #[cold]
     fn find_long(&self, bytes: u128, token: &[u8]) -> Option<Rank> {
         if token.len() > TOKEN_MAX {
             return None;
         }
-        let place = self.longest_long(bytes, token)?;
+        let place = self.longest_long(bytes, token);
+        if place == NO_PLACE {
+            return None;
+        }
         let long = self.long(place);
         (long.len() == token.len()).then(|| long.rank())
     }
 
     /// Returns the place of the longest of the long tokens that `text` begins with, as it does with
-    /// `bytes`.
+    /// `bytes`; [`NO_PLACE`] if there is none.
     #[cold]
-    fn longest_long(&self, bytes: u128, text: &[u8]) -> Option<usize> {
+    fn longest_long(&self, bytes: u128, text: &[u8]) -> u16 {
         let group = self.group(bytes);
         let text = &text[..text.len().min(TOKEN_MAX)];
         // All that the text begins with come before it in the order of bytes; the last one before it
         // is such a one or shares its beginning with the longest.
-        let list = &self.long_list[group.clone()];
         let entry = |entry: &[u8; 8]| self.bytes_of(Long(u64::from_le_bytes(*entry)));
-        let before = list.partition_point(|long| entry(long) <= text);
-        let mut place = group.start + before.checked_sub(1)?;
-        let common = common(self.bytes_of(self.long(place)), text);
-        loop {
-            let long = self.long(place);
-            if long.len() <= common {
-                return Some(place);
-            }
-            place = long.shorter(place)?;
+        let before = self.long_list[group.clone()].partition_point(|long| entry(long) <= text);
+        if before == 0 {
+            return NO_PLACE;
         }
+        let mut place = (group.start + before - 1) as u16;
+        let common = common(self.bytes_of(self.long(place)), text);
+        while place != NO_PLACE && self.long(place).len() > common {
+            place = self.shorter_long(place);
+        }
+        place
     }
 
     /// The long tokens with the same first bytes, in the order of their bytes.
@@ -197,15 +250,15 @@ impl Vocab {
                 return 0..0;
             }
             let range = Group(group).range();
-            if load(self.long_bytes, self.long(range.start).offset()) & ((1 << (8 * HEAD)) - 1) == head {
+            if load(self.long_bytes, self.long(range.start as u16).offset()) & ((1 << (8 * HEAD)) - 1) == head {
                 return range;
             }
             at = (at + 1) & last;
         }
     }
 
-    fn long(&self, index: usize) -> Long {
-        Long(u64::from_le_bytes(self.long_list[index]))
+    fn long(&self, place: u16) -> Long {
+        Long(u64::from_le_bytes(self.long_list[usize::from(place)]))
     }
 
     /// The bytes of a long token.
@@ -220,6 +273,18 @@ impl Vocab {
         layout::lengths(u16::from_le_bytes(self.masks[entry]), tag)
     }
 
+    /// Returns whether the lowest two of `bytes` are a token.
+    #[inline]
+    pub(super) fn is_two(&self, bytes: u32) -> bool {
+        layout::has_bit(self.twos, layout::two_bit(bytes))
+    }
+
+    /// Returns whether the lowest three of `bytes` may be a token.
+    #[inline]
+    fn may_be_three(&self, bytes: u32) -> bool {
+        layout::has_bit(self.threes, layout::three_bit(bytes))
+    }
+
     /// Returns what tokens `text[at..end]` may begin with.
     #[inline]
     pub(super) fn candidates(&self, text: &[u8], at: usize, end: usize) -> Candidates {
@@ -227,20 +292,28 @@ impl Vocab {
         let room = end - at;
         let mask = if room >= 4 { self.mask(bytes) } else { 0 };
         let long =
-            if mask & LONG != 0 && room > SHORT_MAX { self.longest_long(bytes, &text[at..end]) } else { None };
-        let lengths = (u32::from(mask & (LONG - 1)) << 4 | 0b1110) & ((2 << room.min(SHORT_MAX)) - 1);
-        Candidates { bytes, lengths, long }
+            if mask & LONG != 0 && room > SHORT_MAX { self.longest_long(bytes, &text[at..end]) } else { NO_PLACE };
+        let few = u32::from(self.is_two(bytes as u32)) << 2 | u32::from(self.may_be_three(bytes as u32)) << 3;
+        let lengths = (u32::from(mask & (LONG - 1)) << 4 | few | 0b10) & ((2 << room.min(SHORT_MAX)) - 1);
+        Candidates { bytes, lengths, long, are_all: true }
     }
 
     /// Returns what tokens the text may begin with that are shorter than this one, with which it
     /// begins and which has more than one byte.
     #[inline]
-    pub(super) fn shorter(&self, text: &[u8], at: usize, token: Found) -> Candidates {
-        let long = match token.place {
-            NO_PLACE => None,
-            place => self.long(place as usize).shorter(place as usize),
-        };
-        Candidates { long, ..self.candidates(text, at, at + (token.len() - 1).min(SHORT_MAX)) }
+    pub(super) fn shorter(&self, text: &[u8], at: usize, token: Token) -> Candidates {
+        let long = if token.place == NO_PLACE { NO_PLACE } else { self.shorter_long(token.place) };
+        let rest = self.candidates(text, at, at + (token.len() - 1).min(SHORT_MAX));
+        Candidates { long, are_all: false, ..rest }
+    }
+
+    /// Returns the place of the longest long token that the one at `place` begins with.
+    #[inline]
+    fn shorter_long(&self, place: u16) -> u16 {
+        match self.long(place).back() {
+            0 => NO_PLACE,
+            back => place - back,
+        }
     }
 
     /// Returns the longest of the candidates that is a token, and leaves the shorter ones.
@@ -249,17 +322,25 @@ impl Vocab {
     ///
     /// When there is none left, which does not happen before the token of one byte was returned.
     #[inline]
-    pub(super) fn longest(&self, candidates: &mut Candidates) -> Found {
-        if let Some(place) = candidates.long {
+    pub(super) fn longest(&self, candidates: &mut Candidates) -> Token {
+        let is_longest = candidates.are_all;
+        candidates.are_all = false;
+        let place = candidates.long;
+        if place != NO_PLACE {
             let long = self.long(place);
-            candidates.long = long.shorter(place);
-            return Found { rank: long.rank(), place: place as u32, len: long.len() as u8 };
+            candidates.long = self.shorter_long(place);
+            return Token { rank: long.rank(), place, len: long.len() as u8, is_longest };
         }
         loop {
             let len = candidates.lengths.ilog2();
-            candidates.lengths ^= 1 << len;
-            if let Some(rank) = self.find_short(candidates.bytes, len as usize) {
-                return Found { rank, place: NO_PLACE, len: len as u8 };
+            let rank = if len == 1 {
+                Some(u32::from_le_bytes(self.bytes[candidates.bytes as usize & 0xff]))
+            } else {
+                candidates.lengths ^= 1 << len;
+                self.find_candidate(candidates.bytes, len as usize)
+            };
+            if let Some(rank) = rank {
+                return Token { rank, place: NO_PLACE, len: len as u8, is_longest };
             }
         }
     }
