@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::layout::{self, Group, HEAD, KEY_BITS, Long, NO_PLACE, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX};
+use crate::layout::{
+    self, Group, HEAD, KEY_BITS, Long, NO_PLACE, NO_TOKEN, RECORD, Rank, Record, SHORT_MAX, TOKEN_MAX,
+};
 
 type Ranks<'a> = HashMap<&'a [u8], Rank>;
 

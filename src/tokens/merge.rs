@@ -106,8 +106,7 @@ impl Merge {
                     break last;
                 }
             };
-            candidates =
-                if last.is_repeat() { vocab.candidates(text, at, end) } else { vocab.shorter(text, at, last) };
+            candidates = if last.is_repeat() { vocab.candidates(text, at, end) } else { vocab.shorter(text, at, last) };
             token = vocab.longest(&mut candidates);
         }
     }

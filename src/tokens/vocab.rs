@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::layout::{
-    self, Group, HEAD, KEY_BITS, LONG, Long, NO_PLACE, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, THREES, TOKEN_MAX,
-    TWOS,
+    self, Group, HEAD, KEY_BITS, LONG, Long, NO_PLACE, PAIRS, RECORD, Rank, Record, SHORT_MAX, TAILS, THREES,
+    TOKEN_MAX, TWOS,
 };
 
 /// The tokens of one encoding.
