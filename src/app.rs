@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
+use crate::compress::savings::Savings;
 use crate::config::{Config, Loaded};
 use crate::delegate::{Delegator, Parts};
 use crate::exec::Executor;
@@ -64,13 +65,15 @@ fn assemble(config: Config, problems: Vec<String>, broken: Option<ToolError>, wi
     let bus = Bus::default();
     let executor = Arc::new(Executor::new(helper));
     let memories = Memories::new(Arc::clone(&store), user_store, Arc::clone(&clock));
+    let savings = Savings::new(Arc::clone(&store), Arc::clone(&clock));
     let delegator = Delegator::new(Parts {
         store: Arc::clone(&store),
+        savings: savings.clone(),
         memories: memories.clone(),
         executor: Arc::clone(&executor),
         bus: bus.clone(),
         clock: Arc::clone(&clock),
         config: Arc::clone(&config),
     });
-    Arc::new(Services { config, problems, broken, clock, bus, store, memories, executor, delegator })
+    Arc::new(Services { config, problems, broken, clock, bus, store, savings, memories, executor, delegator })
 }

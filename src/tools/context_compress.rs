@@ -8,6 +8,7 @@ use super::files::{self, Input};
 use super::{Call, Command, Effects, ErrorKind, Services, ToolError, TypedTool, cap};
 use crate::base::{Handle, thousands};
 use crate::compress::original::{self, OriginalError, ToKeep};
+use crate::compress::savings::Saving;
 use crate::compress::{self, CannotFit, Kind, Level, Levels};
 use crate::memory;
 use crate::store::Removal;
@@ -95,7 +96,7 @@ impl TypedTool for ContextCompress {
         // A lossless result without a budget may still be more than an assistant can take.
         let capped = call.capped && params.max_tokens.is_none();
         let cap = capped.then(|| cap::limit(call, None).saturating_sub(cap::OVERHEAD));
-        compress(&call.services, input, wanted, cap).await
+        compress(Self::NAME, &call.services, input, wanted, cap).await
     }
 
     fn text(&self, output: &Output) -> String {
@@ -129,13 +130,23 @@ pub struct Wanted {
 }
 
 /// Returns the input within its budget. Where it cannot stay as it is, the original is kept first,
-/// without its secrets. `cap` is what the text may cost as JSON, where no budget was named.
+/// without its secrets. `cap` is what the text may cost as JSON, where no budget was named. What it
+/// saves is put to the account of `tool`.
 pub async fn compress(
+    tool: &'static str,
     services: &Services,
     input: Input,
     wanted: Wanted,
     cap: Option<usize>,
 ) -> Result<Output, ToolError> {
+    let measure = wanted.measure;
+    let output = within(services, input, wanted, cap).await?;
+    let Output { kind, tokens_before, tokens_after, text, .. } = &output;
+    services.savings.add(&Saving::of(tool, *kind, *tokens_before, *tokens_after, text, measure));
+    Ok(output)
+}
+
+async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<usize>) -> Result<Output, ToolError> {
     let Wanted { max_tokens, query, kind, measure } = wanted;
     let levels = levels(services);
     let budget = services.default_measure();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::{ErrorKind, ToolError};
 use crate::base::Clock;
+use crate::compress::savings::Savings;
 use crate::config::Config;
 use crate::delegate::Delegator;
 use crate::exec::Executor;
@@ -30,6 +31,8 @@ pub struct Services {
     pub bus: Bus,
     /// Keeps things.
     pub store: Arc<dyn Store>,
+    /// Adds up what compressing saves.
+    pub savings: Savings,
     /// Remembers and recalls.
     pub memories: Memories,
     /// Starts processes.
@@ -68,6 +71,9 @@ impl Services {
     pub async fn shut_down(&self) {
         if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.delegator.shut_down()).await.is_err() {
             tracing::error!("some runs did not end in time; their processes end with this one");
+        }
+        if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.savings.shut_down()).await.is_err() {
+            tracing::debug!("what was saved could not be written down in time");
         }
     }
 }

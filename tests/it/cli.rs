@@ -297,6 +297,7 @@ fn every_option_says_what_it_is_for() {
         "originals list",
         "originals show",
         "originals purge",
+        "savings",
     ] {
         let mut arguments: Vec<&str> = command.split(' ').collect();
         arguments.push("--help");

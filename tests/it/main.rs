@@ -19,6 +19,7 @@ mod memory;
 mod run;
 mod runners;
 mod sandbox;
+mod savings;
 mod schemas;
 mod server;
 mod store_contract;
