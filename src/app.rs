@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
+use crate::compress::cache::Cache;
 use crate::compress::savings::Savings;
 use crate::config::{Config, Loaded};
 use crate::delegate::{Delegator, Parts};
 use crate::exec::Executor;
 use crate::memory::Memories;
-use crate::observe::Bus;
+use crate::observe::{Bus, Metrics};
 use crate::store::{self, InMemoryStore, OriginalLimits, Store};
 use crate::tools::{ErrorKind, Services, ToolError};
 
@@ -75,5 +76,19 @@ fn assemble(config: Config, problems: Vec<String>, broken: Option<ToolError>, wi
         clock: Arc::clone(&clock),
         config: Arc::clone(&config),
     });
-    Arc::new(Services { config, problems, broken, clock, bus, store, savings, memories, executor, delegator })
+    let (results, metrics) = (Cache::default(), Metrics::default());
+    Arc::new(Services {
+        config,
+        problems,
+        broken,
+        clock,
+        bus,
+        metrics,
+        store,
+        savings,
+        results,
+        memories,
+        executor,
+        delegator,
+    })
 }

@@ -20,6 +20,7 @@ mod clean;
 mod lines;
 mod rank;
 
+pub mod cache;
 pub mod original;
 pub mod savings;
 

@@ -4,6 +4,7 @@ mod agents;
 mod budgets;
 mod checks;
 mod cli;
+mod compress_cache;
 mod compress_kinds;
 mod compress_properties;
 mod config;
