@@ -3,8 +3,7 @@
 //! A [`Compressor`] knows one kind of text: it cuts it into [`Piece`]s, says what each is worth,
 //! and knows how a selection of them is written down ([`Layout`]). The budget engine ([`fit()`])
 //! alone chooses and counts, so no compressor can exceed a budget. Everything is pure and
-//! synchronous, but for `original.rs`, which keeps originals in the store, and `savings.rs`, which
-//! adds up there what is saved.
+//! synchronous, but for `original.rs`, which keeps originals in the store.
 //!
 //! To add a kind: a file beside this one, a line in [`COMPRESSORS`].
 
@@ -18,15 +17,15 @@ mod truncate;
 
 mod clean;
 mod lines;
+mod passages;
 mod rank;
 
-pub mod cache;
 pub mod original;
-pub mod savings;
 
 mod prose;
 
 mod code;
+mod dialog;
 mod diff;
 mod json;
 mod log;
@@ -106,7 +105,7 @@ pub const COMPRESSORS: &[&dyn Compressor] = &[
     &log::Log,
     &code::Code,
     &others::Table,
-    &others::Dialog,
+    &dialog::Dialog,
     &others::Markdown,
     &prose::Prose,
 ];

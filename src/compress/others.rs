@@ -1,5 +1,5 @@
 //! Kinds whose first form is simple: Markdown and HTML are cut like prose, tables by rows under
-//! their header, conversations by sentences that keep their speaker.
+//! their header.
 
 use super::draft::{Compressor, Draft, Piece};
 use super::log::{split_piece, template};
@@ -104,79 +104,15 @@ impl Compressor for Table {
     }
 }
 
-/// Turns of a conversation.
-pub(super) struct Dialog;
-
-impl Compressor for Dialog {
-    fn kind(&self) -> Kind {
-        Kind::Dialog
-    }
-
-    fn recognises(&self, sample: &str) -> u8 {
-        let filled: Vec<&str> = sample.lines().filter(|line| !line.trim().is_empty()).take(200).collect();
-        let mut speakers: Vec<&str> = filled.iter().filter_map(|line| Some(&line[..speaker(line)?])).collect();
-        let turns = speakers.len();
-        speakers.sort_unstable();
-        speakers.dedup();
-        // The same few names again and again.
-        if turns >= 4 && turns * 2 >= filled.len() && speakers.len() >= 2 && speakers.len() * 2 <= turns {
-            82
-        } else {
-            0
-        }
-    }
-
-    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        let spans = prose::sentences(text);
-        let scores = query.map(|query| query.scores(spans.iter().map(|span| &text[span.clone()])));
-        let count = spans.len();
-        let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(count);
-        let mut header = None;
-        for (index, span) in spans.into_iter().enumerate() {
-            // Without a query: the first message says what it is about, the latest where it stands.
-            let from_end = count - index;
-            let place = 1.0 / (1.0 + index.min(from_end * 2) as f64 / 8.0);
-            let worth = scores.as_ref().map_or(place, |scores| scores[index] + 0.02 * place);
-            let begins_line = span.start == 0 || text[..span.start].ends_with('\n');
-            let name = if begins_line { speaker(&text[span.clone()]) } else { None };
-            let Some(name) = name else {
-                let needs = if begins_line && text[..span.start].ends_with("\n\n") { None } else { header };
-                pieces.push(Piece { needs, ..Piece::of(text, span, worth) });
-                continue;
-            };
-            let said = span.start + name..span.end;
-            header = Some(pieces.len());
-            pieces.push(Piece::of(text, span.start..said.start, -1.0));
-            pieces.push(Piece { needs: header, ..Piece::of(text, said, worth) });
-        }
-        Draft::of_lines(pieces)
-    }
-}
-
-/// The length of `Name: ` at the beginning of a line, with a time or place in front of it if any.
-fn speaker(line: &str) -> Option<usize> {
-    let head = &line[..line.floor_char_boundary(60)];
-    let colon = head.match_indices(": ").map(|(at, _)| at).find(|at| {
-        let name = head[..*at].rsplit([']', ')', '|', '>']).next().unwrap_or("").trim().trim_matches('*');
-        let words = name.split_whitespace().count();
-        (1..=3).contains(&words) && name.chars().all(|c| c.is_alphanumeric() || " .-_'".contains(c)) && !name.is_empty()
-    })?;
-    Some(colon + 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn kinds_are_told_apart() {
-        let dialog = "Ann: Hi there.\nBob: Hello! How are you?\nAnn: Fine.\nBob: Good to hear.\n";
-        assert!(Dialog.recognises(dialog) > 80);
         assert!(Table.recognises("a,b,c\n1,2,3\n4,5,6\n") > 70);
         assert_eq!(Table.recognises("One line.\nAnother, line.\nA third.\n"), 0);
         assert!(Markdown.recognises("# Title\n\nText.\n\n## More\n\n- a\n- b\n") > 60);
         assert!(Html.recognises("<!DOCTYPE html><html></html>") > 90);
-        assert_eq!(speaker("[10:20] Ann Lee: yes"), Some(17));
-        assert_eq!(speaker("http://x"), None);
     }
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::draft::{Compressor, Draft, Piece};
+use super::passages::Passages;
+use super::rank::{smooth, words};
 use super::{Kind, Query, lines};
 
 /// A sentence longer than this, in bytes, is cut at a blank.
@@ -28,9 +30,10 @@ impl Compressor for Prose {
 /// Cuts `text` into sentences.
 pub(super) fn draft<'a>(text: &'a str, query: Option<&Query>) -> Draft<'a> {
     let spans = sentences(text);
+    let paragraphs = paragraphs(text, &spans);
     let worths = match query {
-        Some(query) => query.scores(spans.iter().map(|span| &text[span.clone()])),
-        None => salience(text, &spans),
+        Some(query) => answers(query, text, &spans, &paragraphs),
+        None => salience(text, &spans, &paragraphs),
     };
     let mut heading = None;
     let mut pieces = Vec::with_capacity(spans.len());
@@ -47,20 +50,50 @@ pub(super) fn draft<'a>(text: &'a str, query: Option<&Query>) -> Draft<'a> {
     Draft::of_lines(pieces)
 }
 
-/// Without a query: beginnings of the text and of its paragraphs, and what names names and numbers.
-fn salience(text: &str, spans: &[Range<usize>]) -> Vec<f64> {
-    let mut begins_paragraph = true;
+/// How much of the best sentence's score the others of its paragraph get.
+const PARAGRAPH: f64 = 0.3;
+
+/// The number of the paragraph of each sentence; a heading is a paragraph.
+fn paragraphs(text: &str, spans: &[Range<usize>]) -> Vec<usize> {
+    let mut number = 0;
+    let mut begins = false;
+    spans
+        .iter()
+        .map(|span| {
+            let sentence = &text[span.clone()];
+            let is_heading = is_heading(sentence);
+            number += usize::from(begins || is_heading);
+            begins = is_heading || sentence.ends_with("\n\n") || sentence.ends_with("\n\r\n");
+            number
+        })
+        .collect()
+}
+
+/// How well each sentence answers, with a lift for its neighbours and its paragraph.
+fn answers(query: &Query, text: &str, spans: &[Range<usize>], paragraphs: &[usize]) -> Vec<f64> {
+    let own = Passages::of(spans.iter().map(|span| &text[span.clone()])).answers(query);
+    let mut best = vec![0.0_f64; paragraphs.last().map_or(0, |last| last + 1)];
+    for (score, paragraph) in own.iter().zip(paragraphs) {
+        best[*paragraph] = best[*paragraph].max(*score);
+    }
+    smooth(&own).iter().zip(paragraphs).map(|(score, paragraph)| score + PARAGRAPH * best[*paragraph]).collect()
+}
+
+/// Without a query: beginnings of the text and of its paragraphs, short sentences and those that name
+/// numbers.
+fn salience(text: &str, spans: &[Range<usize>], paragraphs: &[usize]) -> Vec<f64> {
+    let mut place = 0;
     spans
         .iter()
         .enumerate()
         .map(|(index, span)| {
             let sentence = &text[span.clone()];
-            let place = 1.0 / (1.0 + index as f64 / 8.0);
-            let lead = if begins_paragraph { 0.5 } else { 0.0 };
-            let heading = if is_heading(sentence) { 0.6 } else { 0.0 };
-            let telling = sentence.bytes().filter(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()).count();
-            begins_paragraph = sentence.ends_with("\n\n") || sentence.ends_with("\n\r\n");
-            place + lead + heading + 0.4 * (telling as f64 / 8.0).min(1.0)
+            place = if index > 0 && paragraphs[index] == paragraphs[index - 1] { place + 1 } else { 0 };
+            let mut numbers = 0_u32;
+            words(sentence, |word| numbers += u32::from(word.bytes().any(|byte| byte.is_ascii_digit())));
+            let early = 0.2 / (1.0 + index as f64 / 8.0);
+            let length = (sentence.len() as f64 / 4.0).max(1.0).ln();
+            1.0 / (1.0 + f64::from(place)) + early - 0.1 * length + 0.1 * f64::from(numbers.min(3))
         })
         .collect()
 }

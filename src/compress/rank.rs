@@ -4,18 +4,18 @@
 //! neighbours. Words of a query that look like identifiers (digits, dots, slashes) also count when
 //! they occur as they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// BM25's saturation of repeated terms, and its normalisation of length.
-const K1: f64 = 1.2;
-const B: f64 = 0.75;
+pub(super) const K1: f64 = 1.2;
+pub(super) const B: f64 = 0.75;
 
 /// How much of its best neighbour's score a passage gets.
 const NEIGHBOUR: f64 = 0.35;
 
-/// Words that say nothing about what is asked.
+/// Words that say nothing about what is asked, sorted.
 const STOP_WORDS: &[&str] = &[
     "a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could",
     "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is",
@@ -27,7 +27,12 @@ const STOP_WORDS: &[&str] = &[
 /// What a reader wants to know.
 #[derive(Debug, Clone)]
 pub struct Query {
+    /// The stems, with their places in `words`.
     terms: HashMap<String, usize>,
+    /// The first word of the query with each stem, in small letters.
+    words: Vec<String>,
+    /// Every word in its place, in small letters.
+    all_words: Vec<String>,
     identifiers: Vec<String>,
 }
 
@@ -35,23 +40,45 @@ impl Query {
     /// Returns the query of these words; `None` when they say nothing.
     pub fn parse(text: &str) -> Option<Self> {
         let stemmer = Stemmer::create(Algorithm::English);
-        let mut terms = HashMap::new();
-        let mut all = Vec::new();
-        words(text, |word| all.push(word.to_lowercase()));
-        let telling = all.iter().any(|word| !STOP_WORDS.contains(&word.as_str()));
-        for word in all {
-            if !telling || !STOP_WORDS.contains(&word.as_str()) {
-                let next = terms.len();
-                terms.entry(stem(&stemmer, &word)).or_insert(next);
-            }
-        }
+        let mut all_words = Vec::new();
+        words(text, |word| all_words.push(word.to_lowercase()));
+        let telling = all_words.iter().any(|word| !is_stop_word(word));
+        let kept = all_words.iter().filter(|word| !telling || !is_stop_word(word));
+        let (terms, words) = terms(&stemmer, kept.cloned());
         let identifiers: Vec<String> = text
             .split_whitespace()
             .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '_' | '-')))
             .filter(|word| word.len() >= 4 && word.contains(|c: char| c.is_ascii_digit() || "/_.:".contains(c)))
             .map(str::to_owned)
             .collect();
-        (!terms.is_empty() || !identifiers.is_empty()).then_some(Self { terms, identifiers })
+        (!terms.is_empty() || !identifiers.is_empty()).then_some(Self { terms, words, all_words, identifiers })
+    }
+
+    /// Returns the query without the words at these places of [`all_words`](Self::all_words); as it is
+    /// where nothing would be left.
+    pub(super) fn without(&self, places: &HashSet<usize>) -> Self {
+        let rest = self.all_words.iter().enumerate().filter(|(place, _)| !places.contains(place));
+        let rest: Vec<String> = rest.map(|(_, word)| word.clone()).filter(|word| !is_stop_word(word)).collect();
+        if rest.is_empty() {
+            return self.clone();
+        }
+        let (terms, words) = terms(&Stemmer::create(Algorithm::English), rest);
+        Self { terms, words, ..self.clone() }
+    }
+
+    /// Returns every word in its place, in small letters.
+    pub(super) fn all_words(&self) -> &[String] {
+        &self.all_words
+    }
+
+    /// Returns the words that say something, in small letters, one for each stem.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Returns the place in [`words`](Self::words) of the word that has this stem.
+    pub(super) fn term(&self, stem: &str) -> Option<usize> {
+        self.terms.get(stem).copied()
     }
 
     /// Whether `text` holds an identifier of the query as it is written there.
@@ -143,15 +170,33 @@ impl Query {
     }
 }
 
+/// The stems of words, with the first word of each.
+fn terms(stemmer: &Stemmer, all: impl IntoIterator<Item = String>) -> (HashMap<String, usize>, Vec<String>) {
+    let mut terms = HashMap::new();
+    let mut words = Vec::new();
+    for word in all {
+        terms.entry(stem(stemmer, &word)).or_insert_with(|| {
+            words.push(word);
+            words.len() - 1
+        });
+    }
+    (terms, words)
+}
+
+/// Whether a word, in small letters, says nothing about what is asked.
+pub(super) fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.binary_search(&word).is_ok()
+}
+
 /// Lifts each score by the better of its neighbours.
-fn smooth(scores: &[f64]) -> Vec<f64> {
+pub(super) fn smooth(scores: &[f64]) -> Vec<f64> {
     let at = |index: Option<usize>| index.and_then(|index| scores.get(index)).copied().unwrap_or(0.0);
     (0..scores.len())
         .map(|index| scores[index] + NEIGHBOUR * at(index.checked_sub(1)).max(at(Some(index + 1))))
         .collect()
 }
 
-fn stem(stemmer: &Stemmer, lower: &str) -> String {
+pub(super) fn stem(stemmer: &Stemmer, lower: &str) -> String {
     if lower.is_ascii() { stemmer.stem(lower).into_owned() } else { lower.to_owned() }
 }
 
@@ -190,6 +235,11 @@ mod tests {
         let mut all = Vec::new();
         words(text, |word| all.push(word));
         all
+    }
+
+    #[test]
+    fn stop_words_are_sorted() {
+        assert!(STOP_WORDS.is_sorted());
     }
 
     #[test]

@@ -20,9 +20,16 @@ pub type Quantized = [i8; DIMENSIONS];
 
 /// Returns the embedding of a text: the mean of the vectors of its pieces, of length one.
 pub fn embed(text: &str) -> Embedding {
+    weigh(text).0
+}
+
+/// Returns the embedding of a text, and how much the text says: the length of the sum of the vectors
+/// of its pieces, which are short where a piece occurs everywhere.
+pub fn weigh(text: &str) -> (Embedding, f32) {
     let mut sum = [0.0; DIMENSIONS];
     wordpiece::pieces(text, |piece| model::add(&mut sum, piece));
-    Embedding::of_direction(sum)
+    let length = dot(&sum, &sum).sqrt();
+    (Embedding::of_direction(sum), length)
 }
 
 impl Embedding {

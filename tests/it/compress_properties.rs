@@ -116,10 +116,10 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
     let fitted = fitted(text, Some(kind), max_tokens, MEASURES[0], query);
     let is_partial = fitted.cuts.iter().any(|cut| cut.partial);
     // A log says how many lines are alike, JSON is written anew, and where only a few lines are missing
-    // logs, test output and diffs hint at it.
+    // logs, test output, diffs and conversations hint at it.
     if fitted.text.is_empty()
         || is_partial
-        || matches!(kind, Kind::Log | Kind::Test | Kind::Json | Kind::Search | Kind::Diff)
+        || matches!(kind, Kind::Log | Kind::Test | Kind::Json | Kind::Search | Kind::Diff | Kind::Dialog)
         || fitted.text.trim_end().ends_with('…')
         || fitted.text.contains("/*…*/")
         || fitted.text.contains("//…")

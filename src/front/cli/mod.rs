@@ -13,7 +13,6 @@ mod progress;
 mod quick;
 mod run;
 mod sandbox;
-mod savings;
 mod settings;
 mod tool;
 
@@ -72,7 +71,6 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
     match first.as_str() {
         "run" => return command.subcommand(run::command()),
         "originals" => return command.subcommand(originals::command()),
-        "savings" => return command.subcommand(savings::command()),
         _ => {}
     }
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
@@ -90,7 +88,6 @@ pub fn command() -> Command {
     command
         .subcommand(run::command())
         .subcommand(originals::command())
-        .subcommand(savings::command())
         .subcommand(
             Command::new("call")
                 .about("Call a tool by name with JSON input")
