@@ -1,5 +1,5 @@
 //! Writes the tables that `src/tokens/` and `src/embed/` read in place: vocabularies and character
-//! classes.
+//! classes. Also tells cargo how to link (`link`).
 //!
 //! The ranks come from `tiktoken-rs`, which carries them as assets, through its public interface;
 //! so nothing of them is in this repository and nothing is downloaded. The character classes come
@@ -8,6 +8,7 @@
 use std::path::Path;
 
 mod classes;
+mod link;
 mod pieces;
 mod vocab;
 
@@ -36,6 +37,7 @@ fn main() {
         cl100k.join()
     });
     o200k.expect("both vocabularies are written");
+    link::tell(out);
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=assets/static-minilm-256/vocab.txt");
     println!("cargo::rerun-if-changed=src/tokens/layout.rs");

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
+use crate::compress::cache::Cache;
+use crate::compress::savings::Savings;
 use crate::config::{Config, Loaded};
 use crate::delegate::{Delegator, Parts};
 use crate::exec::Executor;
 use crate::memory::Memories;
-use crate::observe::Bus;
+use crate::observe::{Bus, Metrics};
 use crate::store::{self, InMemoryStore, OriginalLimits, Store};
 use crate::tools::{ErrorKind, Services, ToolError};
 
@@ -64,13 +66,29 @@ fn assemble(config: Config, problems: Vec<String>, broken: Option<ToolError>, wi
     let bus = Bus::default();
     let executor = Arc::new(Executor::new(helper));
     let memories = Memories::new(Arc::clone(&store), user_store, Arc::clone(&clock));
+    let savings = Savings::new(Arc::clone(&store), Arc::clone(&clock));
     let delegator = Delegator::new(Parts {
         store: Arc::clone(&store),
+        savings: savings.clone(),
         memories: memories.clone(),
         executor: Arc::clone(&executor),
         bus: bus.clone(),
         clock: Arc::clone(&clock),
         config: Arc::clone(&config),
     });
-    Arc::new(Services { config, problems, broken, clock, bus, store, memories, executor, delegator })
+    let (results, metrics) = (Cache::default(), Metrics::default());
+    Arc::new(Services {
+        config,
+        problems,
+        broken,
+        clock,
+        bus,
+        metrics,
+        store,
+        savings,
+        results,
+        memories,
+        executor,
+        delegator,
+    })
 }

@@ -34,7 +34,8 @@ pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
     if found.len() > bytes_max {
         return Err(ReadError::TooLarge { bytes_max });
     }
-    let mut content = Vec::new();
+    // Room for all of it and a byte more, which tells the end from a file that has grown.
+    let mut content = Vec::with_capacity(found.len() as usize + 1);
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut content)?;
     if content.len() as u64 > bytes_max {
         return Err(ReadError::TooLarge { bytes_max });

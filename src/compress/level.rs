@@ -20,7 +20,7 @@ pub enum Level {
 }
 
 /// The levels that may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Levels {
     /// Whether [`Level::Whitespace`] may be used.
     pub whitespace: bool,

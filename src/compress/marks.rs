@@ -7,7 +7,9 @@
 //! everything else tells of all gaps. Every cut is in [`Marks::cuts`] either way.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +132,16 @@ impl Marks<'_> {
     pub fn handle(&self) -> Option<&Handle> {
         self.handle
     }
+}
+
+/// Returns the marks that stand in a text.
+pub(super) fn marks_in(text: &str) -> impl Iterator<Item = &str> {
+    static MARK: LazyLock<Regex> = LazyLock::new(|| {
+        let tokens = r"[0-9,]+ tokens(?:, ctx:[0-9a-z]+)?";
+        let full = format!(r"(?:part of )?lines? \d+(?:-\d+)? cut, {tokens}|[0-9,]+ lines cut(?:, {tokens})?");
+        Regex::new(&format!(r"\[(?:{full}|…(?:\d+(?:-\d+)?)?)\]|(?m:^)…\d+")).expect("a pattern")
+    });
+    MARK.find_iter(text).map(|found| found.as_str())
 }
 
 /// Returns the mark that says everything.

@@ -3,7 +3,8 @@
 //! A [`Compressor`] knows one kind of text: it cuts it into [`Piece`]s, says what each is worth,
 //! and knows how a selection of them is written down ([`Layout`]). The budget engine ([`fit()`])
 //! alone chooses and counts, so no compressor can exceed a budget. Everything is pure and
-//! synchronous, but for `original.rs`, which keeps originals in the store.
+//! synchronous, but for `original.rs`, which keeps originals in the store, and `savings.rs`, which
+//! adds up there what is saved.
 //!
 //! To add a kind: a file beside this one, a line in [`COMPRESSORS`].
 
@@ -20,7 +21,9 @@ mod lines;
 mod passages;
 mod rank;
 
+pub mod cache;
 pub mod original;
+pub mod savings;
 
 mod prose;
 

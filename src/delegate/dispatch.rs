@@ -22,6 +22,7 @@ use super::step::{self, Attempt, Failure};
 use super::{owner, worktree};
 use crate::agents;
 use crate::base::{Clock, Name, RunId};
+use crate::compress::savings::Savings;
 use crate::config::Config;
 use crate::exec::Executor;
 use crate::memory::{self, Memories};
@@ -43,6 +44,8 @@ const POLL: Duration = Duration::from_millis(250);
 pub struct Parts {
     /// Where runs are kept.
     pub store: Arc<dyn Store>,
+    /// Adds up what fitting saves.
+    pub savings: Savings,
     /// Where outcomes are remembered and examples recalled.
     pub memories: Memories,
     /// Starts processes.

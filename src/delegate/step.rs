@@ -15,6 +15,7 @@ use super::worktree::{self, Tree};
 use crate::agents::{Reach, Scope};
 use crate::base::{Handle, Name, RunId, Timestamp, content_hash};
 use crate::compress::original::{self, ToKeep};
+use crate::compress::savings::Saving;
 use crate::compress::{self, Kind};
 use crate::config::Config;
 use crate::exec::{Captured, Ended, ExecError, Exit, Network, Output, Policy};
@@ -322,8 +323,13 @@ struct FittedAnswer {
 async fn fit(attempt: &Attempt<'_>, text: &str, budget: Budget) -> Result<FittedAnswer, String> {
     let (text, _) = memory::redact(text);
     let measure = budget.measure;
+    let add = |kind, before, after, text: &str| {
+        attempt.parts.savings.add(&Saving::of("delegate_task", kind, before, after, text, measure));
+    };
     if budget.holds(&text) {
-        return Ok(FittedAnswer { tokens: measure.count(&text), text, handle: None });
+        let tokens = measure.count(&text);
+        add(compress::detect(&text).kind, tokens, tokens, &text);
+        return Ok(FittedAnswer { tokens, text, handle: None });
     }
     let source = format!("run://{}/{}", attempt.run, attempt.step.name);
     let now = attempt.parts.clock.now();
@@ -344,6 +350,7 @@ async fn fit(attempt: &Attempt<'_>, text: &str, budget: Budget) -> Result<Fitted
     .await
     .map_err(|error| format!("the answer could not be fitted: {error}"))?
     .map_err(|error| format!("the answer could not be fitted: {error}"))?;
+    add(fitted.kind, fitted.tokens_before, fitted.tokens_after, &fitted.text);
     Ok(FittedAnswer { text: fitted.text, tokens: fitted.tokens_after, handle: Some(handle) })
 }
 

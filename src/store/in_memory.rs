@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
     Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
-    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState, Scope, Step,
-    Store, StoreError, StoreStatus,
+    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState, SavingRow,
+    Scope, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
 
@@ -27,6 +28,7 @@ struct State {
     postings: HashMap<String, Vec<Posting>>,
     /// By hash; the content goes when one is removed.
     originals: BTreeMap<String, (OriginalInfo, Option<Vec<u8>>)>,
+    savings: BTreeMap<(Date, String, String, i32), SavingRow>,
     runs: Vec<Run>,
     steps: Vec<Step>,
     events: Vec<Event>,
@@ -230,6 +232,24 @@ impl Store for InMemoryStore {
             state.remove(&original.handle, Removal::Purged, at);
         }
         Ok(Purged { originals, traceless: true })
+    }
+
+    async fn add_savings(&self, rows: Vec<SavingRow>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for row in rows {
+            let key = (row.day, row.tool.clone(), row.kind.clone(), row.percent);
+            let none = SavingRow { calls: 0, before: 0, after: 0, marks: 0, ..row.clone() };
+            let sum = state.savings.entry(key).or_insert(none);
+            sum.calls += row.calls;
+            sum.before += row.before;
+            sum.after += row.after;
+            sum.marks += row.marks;
+        }
+        Ok(())
+    }
+
+    async fn savings(&self, since: Date) -> Result<Vec<SavingRow>, StoreError> {
+        Ok(self.state().savings.values().filter(|row| row.day >= since).cloned().collect())
     }
 
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {

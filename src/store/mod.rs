@@ -15,13 +15,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 
 pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
 pub use index::{Entry, Index, Matches, NONE, Posting};
 pub use records::{
     Added, AddedStatus, Change, Created, Event, Forgotten, Memory, MemoryKind, NewMemory, NewOriginal, Original,
-    OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, Scope, Step, StoreStatus,
+    OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, SavingRow, Scope, Step, StoreStatus,
 };
 pub use sqlite::SqliteStore;
 
@@ -118,6 +119,13 @@ pub trait Store: Send + Sync {
 
     /// Removes originals; their handles say so from now on.
     async fn purge_originals(&self, which: Purge, at: Timestamp) -> Result<Purged, StoreError>;
+
+    /// Adds to the sums of what compressing saved. Sums of calls that saved nothing are no reason to
+    /// make the store.
+    async fn add_savings(&self, rows: Vec<SavingRow>) -> Result<(), StoreError>;
+
+    /// Returns the sums from a day on, in the order of their fields.
+    async fn savings(&self, since: Date) -> Result<Vec<SavingRow>, StoreError>;
 
     /// Records a run and its steps before anything of it starts. When a run with the same
     /// idempotency key exists, nothing is recorded and that one is returned.

@@ -1,6 +1,7 @@
 //! The records that a store keeps, as plain data.
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -317,6 +318,28 @@ pub struct Purged {
     /// Whether no trace is left in the file; not so while another process reads what was there
     /// before.
     pub traceless: bool,
+}
+
+/// What compressing saved: the sum of the calls of a day, tool and kind of text that saved as many
+/// percent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavingRow {
+    /// The day, in UTC.
+    pub day: Date,
+    /// The tool.
+    pub tool: String,
+    /// The kind of text.
+    pub kind: String,
+    /// The whole percent that each call saved; negative where its text became more.
+    pub percent: i32,
+    /// How many calls.
+    pub calls: u64,
+    /// Their tokens before.
+    pub before: u64,
+    /// Their tokens after.
+    pub after: u64,
+    /// Of those after, what the marks cost.
+    pub marks: u64,
 }
 
 fn days_before(now: Timestamp, days: u32) -> Timestamp {

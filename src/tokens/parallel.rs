@@ -21,8 +21,9 @@ const THREADS_MAX: usize = 8;
 
 /// Returns what `text` costs. Each thread counts with a meter of its own.
 pub(super) fn cost(meter: impl Fn(usize) -> Meter + Sync, text: &str) -> usize {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-    cost_on(threads, meter, text)
+    // Linux tells how many processors there are by several files, which takes longer than a short text.
+    let threads = if text.len() >= LEN_MIN { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
+    cost_on(threads.min(THREADS_MAX), meter, text)
 }
 
 fn cost_on(threads: usize, meter: impl Fn(usize) -> Meter + Sync, text: &str) -> usize {

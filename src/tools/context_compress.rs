@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::files::{self, Input};
 use super::{Call, Command, Effects, ErrorKind, Services, ToolError, TypedTool, cap};
-use crate::base::{Handle, thousands};
+use crate::base::{Handle, content_hash, thousands};
+use crate::compress::cache::{Key, Made};
 use crate::compress::original::{self, OriginalError, ToKeep};
+use crate::compress::savings::Saving;
 use crate::compress::{self, CannotFit, Kind, Level, Levels};
 use crate::memory;
 use crate::store::Removal;
@@ -95,7 +97,7 @@ impl TypedTool for ContextCompress {
         // A lossless result without a budget may still be more than an assistant can take.
         let capped = call.capped && params.max_tokens.is_none();
         let cap = capped.then(|| cap::limit(call, None).saturating_sub(cap::OVERHEAD));
-        compress(&call.services, input, wanted, cap).await
+        compress(Self::NAME, &call.services, input, wanted, cap).await
     }
 
     fn text(&self, output: &Output) -> String {
@@ -129,54 +131,88 @@ pub struct Wanted {
 }
 
 /// Returns the input within its budget. Where it cannot stay as it is, the original is kept first,
-/// without its secrets. `cap` is what the text may cost as JSON, where no budget was named.
+/// without its secrets. `cap` is what the text may cost as JSON, where no budget was named. What it
+/// saves is put to the account of `tool`.
 pub async fn compress(
+    tool: &'static str,
     services: &Services,
     input: Input,
     wanted: Wanted,
     cap: Option<usize>,
 ) -> Result<Output, ToolError> {
+    let measure = wanted.measure;
+    let output = within(services, input, wanted, cap).await?;
+    let Output { kind, tokens_before, tokens_after, text, .. } = &output;
+    services.savings.add(&Saving::of(tool, *kind, *tokens_before, *tokens_after, text, measure));
+    Ok(output)
+}
+
+/// The largest content that is hashed on the spot, in bytes.
+const HASHED_AT_ONCE: usize = 256 << 10;
+
+async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<usize>) -> Result<Output, ToolError> {
+    let (input, content) = hashed(input).await?;
     let Wanted { max_tokens, query, kind, measure } = wanted;
     let levels = levels(services);
-    let budget = services.default_measure();
+    let key = Key { content, max_tokens, cap, measure, kind, query: query.clone(), levels };
     let lossy = std::str::from_utf8(&input.content).is_err();
-    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure };
-    let (job, first) = job.fit(levels, None).await?;
-    let known = first.as_ref().ok().map(|fitted| (fitted.kind, fitted.tokens_before));
+    if let Some(made) = services.results.get(&key) {
+        // Only with its original, which may have been removed since: a handle never points at nothing.
+        let kept = services.store.touch_original(&made.handle, services.clock.now()).await;
+        if kept.unwrap_or(false) {
+            services.metrics.compress_cache_hits.add(1);
+            let Made { fitted, handle, redacted } = Made::clone(&made);
+            return Ok(Output { lossy, ..output(fitted, measure, Some(handle), redacted) });
+        }
+    }
+    let budget = services.default_measure();
     let is_within = |text: &str| cap.is_none_or(|cap| budget.fits(&Value::from(text).to_string(), cap));
-    let fits = first.as_ref().is_ok_and(|fitted| is_within(&fitted.text)) || cap.is_none();
-    match first {
-        Ok(fitted) if fitted.level == Level::None && fits => {
+    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure };
+    let (job, seen) = job.look(levels).await?;
+    let (tokens, kind) = match &seen {
+        Seen::Fitted(fitted) => (fitted.tokens_before, fitted.kind),
+        Seen::Over { tokens, kind } => (*tokens, *kind),
+    };
+    let mut first = None;
+    if let Seen::Fitted(fitted) = seen
+        && is_within(&fitted.text)
+    {
+        if fitted.level == Level::None {
             return Ok(Output { lossy, ..output(fitted, measure, None, false) });
         }
-        Err(error) => return Err(too_small(&error)),
-        Ok(_) => {}
+        first = Some(fitted);
     }
     services.stores()?;
-    let store = services.store.as_ref();
-    let new = ToKeep {
-        content: input.content,
-        source: input.source,
-        kind: known.map(|(kind, _)| kind),
-        tokens: known.map(|(_, tokens)| (tokens, measure.encoding())),
-    };
-    let kept = original::keep(store, new, services.clock.now(), Some(&memory::redacted)).await?;
-    let mut job = Job { text: kept.text, ..job };
-    if !fits {
-        job.max_tokens = cap;
-    }
-    loop {
-        let (again, fitted) = job.fit(levels, Some(kept.handle.clone())).await?;
-        job = again;
-        let fitted = fitted.map_err(|error| too_small(&error))?;
-        match (job.max_tokens, cap) {
-            // As JSON it is longer than as text.
-            (Some(tokens), Some(cap)) if !is_within(&fitted.text) && tokens > cap / 4 => {
-                job.max_tokens = Some(tokens - cap / 8);
-            }
-            _ => return Ok(Output { lossy, ..output(fitted, measure, Some(kept.handle), kept.redacted) }),
+    let (source, tokens) = (input.source, Some((tokens, measure.encoding())));
+    let new = ToKeep { content: input.content, source, kind: Some(kind), tokens };
+    let kept = original::keep(services.store.as_ref(), new, services.clock.now(), Some(&memory::redacted)).await?;
+    let (handle, redacted) = (kept.handle, kept.redacted);
+    let fitted = match first {
+        // What loses nothing has no marks, and so no handle in it.
+        Some(fitted) if !redacted => fitted,
+        _ => {
+            let max_tokens = job.max_tokens.or(if first.is_none() { cap } else { None });
+            let job = Job { text: kept.text, max_tokens, ..job };
+            job.fit_until(levels, &handle, cap, is_within).await?
         }
+    };
+    services.metrics.compress_cache_misses.add(1);
+    services.results.put(key, Made { fitted: fitted.clone(), handle: handle.clone(), redacted });
+    Ok(Output { lossy, ..output(fitted, measure, Some(handle), redacted) })
+}
+
+/// Hashes the content; a large one on the blocking pool.
+async fn hashed(input: Input) -> Result<(Input, String), ToolError> {
+    if input.content.len() <= HASHED_AT_ONCE {
+        let hash = content_hash(&input.content);
+        return Ok((input, hash));
     }
+    tokio::task::spawn_blocking(move || {
+        let hash = content_hash(&input.content);
+        (input, hash)
+    })
+    .await
+    .map_err(failed)
 }
 
 /// Returns the input within its budget and keeps nothing, for when nothing can be kept.
@@ -197,7 +233,60 @@ struct Job {
     measure: Measure,
 }
 
+/// What a first look at a text finds, before anything is kept.
+enum Seen {
+    /// It fits, or may not lose anything.
+    Fitted(compress::Fitted),
+    /// It is over its budget, so its marks will need a handle.
+    Over { tokens: usize, kind: Kind },
+}
+
 impl Job {
+    /// Looks whether anything of the text must go.
+    async fn look(self, levels: Levels) -> Result<(Self, Seen), ToolError> {
+        let Some(max_tokens) = self.max_tokens else {
+            let (job, fitted) = self.fit(levels, None).await?;
+            return Ok((job, Seen::Fitted(fitted.map_err(|error| too_small(&error))?)));
+        };
+        let (job, over) = tokio::task::spawn_blocking(move || {
+            let tokens = self.measure.count(&self.text);
+            let kind = self.kind.unwrap_or_else(|| compress::detect(&self.text).kind);
+            (self, (tokens > max_tokens).then_some(Seen::Over { tokens, kind }))
+        })
+        .await
+        .map_err(failed)?;
+        match over {
+            Some(over) => Ok((job, over)),
+            None => {
+                let (job, fitted) = job.fit(levels, None).await?;
+                Ok((job, Seen::Fitted(fitted.map_err(|error| too_small(&error))?)))
+            }
+        }
+    }
+
+    /// Fits with the handle in the marks; where no budget was named, with less and less until
+    /// `is_within`.
+    async fn fit_until(
+        mut self,
+        levels: Levels,
+        handle: &Handle,
+        cap: Option<usize>,
+        is_within: impl Fn(&str) -> bool,
+    ) -> Result<compress::Fitted, ToolError> {
+        loop {
+            let (again, fitted) = self.fit(levels, Some(handle.clone())).await?;
+            self = again;
+            let fitted = fitted.map_err(|error| too_small(&error))?;
+            match (self.max_tokens, cap) {
+                // As JSON it is longer than as text.
+                (Some(tokens), Some(cap)) if !is_within(&fitted.text) && tokens > cap / 4 => {
+                    self.max_tokens = Some(tokens - cap / 8);
+                }
+                _ => return Ok(fitted),
+            }
+        }
+    }
+
     /// Fits on the blocking pool, and gives the job back.
     async fn fit(
         self,
@@ -216,8 +305,13 @@ impl Job {
             (self, fitted)
         })
         .await
-        .map_err(|error| ToolError::new(ErrorKind::Internal, format!("compressing failed: {error}")))
+        .map_err(failed)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn failed(error: tokio::task::JoinError) -> ToolError {
+    ToolError::new(ErrorKind::Internal, format!("compressing failed: {error}"))
 }
 
 /// The levels that the settings allow.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::files::Reach;
 use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool, context_compress};
 use crate::base::{Handle, MemoryId};
+use crate::compress::savings::Saving;
 use crate::delegate::{Context, MemoryRef, context_items};
 use crate::memory;
 use crate::pack::{self, Item, PackError, Source};
@@ -127,6 +128,8 @@ impl TypedTool for ContextPack {
             ToolError::new(ErrorKind::BudgetTooSmall, error.to_string())
                 .with_hint(format!("allow at least {needed} tokens"))
         })?;
+        let before = packed.parts.iter().map(|part| part.tokens_before).sum();
+        services.savings.add(&Saving::of_parts(Self::NAME, before, packed.tokens, &packed.text, measure));
         let parts = packed
             .parts
             .into_iter()

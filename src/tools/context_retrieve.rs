@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Call, Command, Effects, ToolError, TypedTool, cap};
 use crate::base::Handle;
 use crate::compress::original::{self, What};
+use crate::compress::savings::Saving;
 use crate::tokens::Budget;
 
 /// How many lines around each match are given.
@@ -114,6 +115,7 @@ impl TypedTool for ContextRetrieve {
             }
             budget.tokens -= limit / 8;
         };
+        call.services.savings.add(&Saving::fetched(Self::NAME, found.tokens));
         let end = end.unwrap_or(found.lines).min(found.lines);
         Ok(Output {
             next_lines: found.more.map(|more| format!("{}-{}", more.line, end.max(more.line))),

@@ -1,5 +1,6 @@
 //! `server_health`: whether what the product stands on works.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -36,6 +37,8 @@ pub struct Output {
     timestamp: String,
     /// The checks.
     checks: Checks,
+    /// Counts since this process started.
+    metrics: BTreeMap<&'static str, u64>,
     /// What is wrong with the settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     settings: Vec<String>,
@@ -80,6 +83,7 @@ impl TypedTool for ServerHealth {
             version: env!("CARGO_PKG_VERSION"),
             timestamp: call.services.clock.now().to_string(),
             checks,
+            metrics: call.services.metrics.counts(),
             settings: call.services.problems.clone(),
         })
     }
@@ -101,6 +105,7 @@ impl TypedTool for ServerHealth {
         ] {
             lines.push(format!("{name:<9} {}: {}", word(check.status), check.detail));
         }
+        lines.extend(output.metrics.iter().map(|(name, count)| format!("metric    {name} {count}")));
         lines.extend(output.settings.iter().map(|problem| format!("settings  {problem}")));
         lines.join("\n")
     }

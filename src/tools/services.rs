@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::error::{ErrorKind, ToolError};
 use crate::base::Clock;
+use crate::compress::cache::Cache;
+use crate::compress::savings::Savings;
 use crate::config::Config;
 use crate::delegate::Delegator;
 use crate::exec::Executor;
 use crate::memory::Memories;
-use crate::observe::Bus;
+use crate::observe::{Bus, Metrics};
 use crate::store::{Store, StoreError};
 use crate::tokens::{self, Encoding, Measure};
 
@@ -28,8 +30,14 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Carries what happens to those who watch.
     pub bus: Bus,
+    /// Counts what happens.
+    pub metrics: Metrics,
     /// Keeps things.
     pub store: Arc<dyn Store>,
+    /// Fitted results that were made before.
+    pub results: Cache,
+    /// Adds up what compressing saves.
+    pub savings: Savings,
     /// Remembers and recalls.
     pub memories: Memories,
     /// Starts processes.
@@ -68,6 +76,9 @@ impl Services {
     pub async fn shut_down(&self) {
         if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.delegator.shut_down()).await.is_err() {
             tracing::error!("some runs did not end in time; their processes end with this one");
+        }
+        if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.savings.shut_down()).await.is_err() {
+            tracing::debug!("what was saved could not be written down in time");
         }
     }
 }

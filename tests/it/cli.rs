@@ -53,6 +53,24 @@ impl Place {
         command
     }
 
+    /// Runs `ctx` as one who may read only what permissions allow; for the super-user, without the
+    /// capabilities that go beyond.
+    pub fn ctx_without_privileges(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        if nix::unistd::geteuid().is_root() {
+            let ctx = self.command(arguments);
+            command = Command::new("setpriv");
+            command
+                .args(["--inh-caps=-all", "--bounding-set=-all", "--"])
+                .arg(ctx.get_program())
+                .args(ctx.get_args())
+                .envs(ctx.get_envs().filter_map(|(name, value)| Some((name, value?))))
+                .current_dir(self.project())
+                .stdin(Stdio::null());
+        }
+        Ran::from(command.output().expect("ctx starts"))
+    }
+
     /// Runs `ctx` with this standard input.
     pub fn ctx_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
         let mut child = self.command(arguments).spawn().expect("ctx starts");
@@ -279,6 +297,7 @@ fn every_option_says_what_it_is_for() {
         "originals list",
         "originals show",
         "originals purge",
+        "savings",
     ] {
         let mut arguments: Vec<&str> = command.split(' ').collect();
         arguments.push("--help");

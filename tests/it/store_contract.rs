@@ -5,7 +5,7 @@ use std::sync::Arc;
 use context_engine::base::{Handle, MemoryId, Name, RunId, Timestamp};
 use context_engine::store::{
     AddedStatus, Change, Created, Event, InMemoryStore, Matches, MemoryFilter, MemoryKind, NewMemory, NewOriginal,
-    OriginalLimits, Purge, Removal, Removed, Run, RunFilter, RunState, Scope, SqliteStore, Step, Store,
+    OriginalLimits, Purge, Removal, Removed, Run, RunFilter, RunState, SavingRow, Scope, SqliteStore, Step, Store,
 };
 
 /// Runs `$check` over a fresh store of every kind.
@@ -45,6 +45,7 @@ contract!(
     what_is_known_of_originals_is_listed_by_use,
     a_purged_original_says_so_and_can_be_kept_again,
     an_original_that_nobody_uses_expires,
+    savings_are_added_up,
     runs_and_steps_are_read_back_whole,
     an_idempotency_key_means_one_run,
     a_stale_save_takes_back_neither_lease_nor_cancel,
@@ -386,6 +387,26 @@ async fn an_original_that_nobody_uses_expires(store: AnyStore) {
     store.put_original(original(b"much later", 400 * DAY)).await.expect("kept");
     assert_eq!(store.original_info(&idle).await.expect("read"), None);
     assert_eq!(store.status().await.expect("answers").originals, 1);
+}
+
+async fn savings_are_added_up(store: AnyStore) {
+    let day = |number| jiff::civil::date(2026, 3, number);
+    let row = |number, kind: &str, percent, calls| SavingRow {
+        day: day(number),
+        tool: "run".to_owned(),
+        kind: kind.to_owned(),
+        percent,
+        calls,
+        before: 1000 * calls,
+        after: 10 * calls,
+        marks: calls,
+    };
+    assert_eq!(store.savings(day(1)).await.expect("read"), []);
+    store.add_savings(vec![row(2, "log", 99, 1), row(1, "test", -5, 1), row(2, "log", 98, 4)]).await.expect("added");
+    store.add_savings(vec![row(2, "log", 99, 2)]).await.expect("added");
+    let all = [row(1, "test", -5, 1), row(2, "log", 98, 4), row(2, "log", 99, 3)];
+    assert_eq!(store.savings(day(1)).await.expect("read"), all);
+    assert_eq!(store.savings(day(2)).await.expect("read"), all[1..]);
 }
 
 #[tokio::test]

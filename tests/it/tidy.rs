@@ -123,3 +123,40 @@ fn no_test_file_is_forgotten() {
         .collect();
     assert!(others.is_empty(), "tests belong into tests/it: {others:?}");
 }
+
+/// A module of `src/` by its path, or what a module's file says of a name in it.
+fn is_in_source(path: &[&str]) -> bool {
+    let (mut folder, mut file) = (root().join("src"), None);
+    for (at, name) in path.iter().enumerate() {
+        let candidates = [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")];
+        match candidates.into_iter().find(|candidate| candidate.exists()) {
+            Some(found) => (folder, file) = (folder.join(name), Some(found)),
+            None => {
+                let text = file.map(|file| fs::read_to_string(file).expect("readable")).unwrap_or_default();
+                let declared = |kind: &str| text.contains(&format!("{kind} {name}"));
+                return at + 1 == path.len() && ["fn", "struct", "enum"].into_iter().any(declared);
+            }
+        }
+    }
+    true
+}
+
+#[test]
+fn what_is_linked_together_is_there() {
+    let script = fs::read_to_string(root().join("build/together.ld")).expect("build/together.ld");
+    let mut checked = 0;
+    for line in script.lines() {
+        let Some((_, mangled)) = line.split_once("._ZN14context_engine") else { continue };
+        let (mut rest, mut path) = (mangled.trim_end_matches("*)"), Vec::new());
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).expect("a name after its length");
+            let len: usize = rest[..digits].parse().expect("a length");
+            path.push(&rest[digits..digits + len]);
+            rest = &rest[digits + len..];
+        }
+        assert!(is_in_source(&path), "build/together.ld names {}, which is not in src/", path.join("::"));
+        checked += 1;
+    }
+    assert!(checked > 10, "the check has not understood build/together.ld");
+    assert!(!is_in_source(&["tokens", "nothing"]) && !is_in_source(&["nothing"]));
+}

@@ -125,7 +125,7 @@ impl Heads {
             }
             let text = &line[span.clone()];
             // In a column of this and that, such as hosts, some of which have numbers, nothing is a name.
-            let is_name = *column != Column::Any
+            let is_name = !matches!(column, Column::Any | Column::Only(Sort::Sign))
                 && match sort {
                     Sort::Severity | Sort::Tag | Sort::Word => true,
                     Sort::Time | Sort::Value | Sort::Sign => false,
@@ -148,6 +148,8 @@ impl Heads {
 impl Column {
     fn takes(self, sort: Sort) -> bool {
         match self {
+            // A sign stands where there is nothing to say.
+            Self::Only(Sort::Sign) => true,
             Self::Only(own) => own == sort,
             Self::Values => matches!(sort, Sort::Time | Sort::Value | Sort::Sign),
             Self::Any => true,
@@ -270,6 +272,7 @@ pub(super) fn is_time(word: &str) -> bool {
     is_epoch
         || (digits + signs == word.len()
             && digits >= 4
+            && word.matches('.').count() < 3
             && (word.contains(':')
                 || word.matches('-').count() == 2
                 || word.matches('/').count() == 2
@@ -361,5 +364,9 @@ mod tests {
         assert_eq!(split(&log), (String::new(), "10:01:02".to_owned(), "request 9 took 9ms".to_owned()));
         let traced = "10:01:02 gone\n10:01:03 here: 1\n10:01:05 a b\n    at x.y(Z.java:7)\n";
         assert_eq!(split(traced).2, "    at x.y(Z.java:7)");
+        let labelled: String =
+            (0..9).map(|index| format!("- 10:00:0{index} INFO {} x\n", "xyz".repeat(index + 1))).collect();
+        assert_eq!(split(&(labelled + "LOST 10:01:00 ERROR gone\n")).2, "gone");
+        assert!(is_time("10:00:01,123") && is_time("2026-01-02") && !is_time("10.0.0.1:5070") && !is_time("10.0.0.1"));
     }
 }

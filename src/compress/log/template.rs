@@ -50,6 +50,32 @@ pub(in crate::compress) fn template(line: &str) -> u64 {
     hash.0
 }
 
+/// The most words of a line of which one may be a value.
+const WORDS_MAX: usize = 40;
+
+/// For each word of a line, the hash of all the others; none for lines with so few words that the
+/// others say nothing, or very many. `seed` is what else must be equal.
+pub(super) fn without_a_word(line: &str, seed: u64) -> Vec<u64> {
+    let words: Vec<u64> = line
+        .as_bytes()
+        .split(|byte| is_sign(*byte))
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX + 1)
+        .enumerate()
+        .map(|(at, word)| {
+            let mut hash = Mix(at as u64);
+            let is_value = word.iter().any(|byte| byte.is_ascii_digit() || *byte == b'/');
+            hash.word(if is_value { b"" } else { word });
+            hash.0
+        })
+        .collect();
+    if !(3..=WORDS_MAX).contains(&words.len()) {
+        return Vec::new();
+    }
+    let all = words.iter().fold(seed.wrapping_add(words.len() as u64), |all, word| all.wrapping_add(*word));
+    words.iter().enumerate().map(|(at, word)| all.wrapping_sub(*word) ^ (at as u64) << 56).collect()
+}
+
 /// What ends a word of a line.
 pub(super) fn is_sign(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b"=,:;()[]{}<>\"'|".contains(&byte)

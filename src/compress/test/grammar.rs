@@ -17,6 +17,8 @@ pub(super) enum Class {
     Detail,
     /// It names a failure that is told elsewhere at length.
     Mention,
+    /// It names a failure that is told, and nothing else.
+    Told,
     /// A further place on the way, in the user's own code.
     Frame,
     /// It tells of trouble in words of its own.

@@ -5,14 +5,19 @@
 //! is room.
 
 mod grammar;
+mod layout;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use self::grammar::{Class, Reader};
+use self::layout::{Failures, plain};
 use super::draft::{Compressor, Draft, Piece};
 use super::log::{first_line, folded_lines, repeats_note, split_piece};
 use super::{Kind, Query};
+
+/// A line of more bytes may have to be split, and is written as it is.
+const PLAIN_MAX: usize = 900;
 
 /// The output of a test runner or a compiler.
 pub(super) struct Test;
@@ -54,42 +59,113 @@ impl Compressor for Test {
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let lines = split_xml(text, folded_lines(text));
-        let answers = query.map(|query| query.relevance(lines.iter().map(|(span, _)| &text[span.clone()])));
-        let mut reader = Reader::default();
-        let mut seen: HashSet<&str> = HashSet::new();
-        let classes: Vec<(Class, usize)> =
-            lines.iter().map(|(span, _)| (reader.class(first_line(&text[span.clone()])), reader.failures)).collect();
-        let is_summed_up = classes.iter().any(|(class, _)| *class == Class::Summary);
-        let passes = classes.iter().filter(|(class, _)| *class == Class::Pass).count();
+        let read = read(text, &lines);
+        let is_summed_up = read.iter().any(|(class, _)| *class == Class::Summary);
+        let passes = read.iter().filter(|(class, _)| *class == Class::Pass).count();
+        let mut is_counted = is_summed_up || passes < 2;
+        let answers = query.map(|query| Answers::of(text, &lines, &read, query));
+        let mut headline = None;
         let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(lines.len());
         for (index, (span, repeats)) in lines.iter().enumerate() {
             let line = &text[span.clone()];
-            let (mut class, failure) = classes[index];
-            if class == Class::Core && !seen.insert(line.trim()) {
-                class = Class::Mention;
-            }
-            let answer = answers.as_ref().map_or(0.0, |answers| answers[index]);
+            let (class, failure) = read[index];
             // What passed is a number, unless it is asked for; separators and frames in libraries say
             // nothing.
+            let lift = answers.as_ref().map_or(0.0, |answers| answers.lift(index, class, failure));
             let is_asked = class == Class::Pass && query.is_some_and(|query| query.names_something_in(line));
             let worth = if class == Class::Noise || (class == Class::Pass && !is_asked) {
                 f64::NEG_INFINITY
+            } else if is_asked {
+                7.0
             } else {
-                worth(class, failure) + if is_asked { 7.0 } else { answer } - line.len() as f64 / 3_000.0
+                worth(class, failure) + lift - line.len() as f64 / 3_000.0
             };
-            if class == Class::Pass && !is_summed_up && passes > 1 && !pieces.iter().any(|piece| piece.span.is_empty())
-            {
+            if class == Class::Pass && !std::mem::replace(&mut is_counted, true) {
                 let count = Cow::Owned(format!("[{passes} passed]\n"));
                 pieces.push(Piece { text: count, ..Piece::of(text, span.start..span.start, 9.0) });
             }
+            // What was wrong and where is nothing without what failed.
+            match (class, headline) {
+                (Class::Summary | Class::Pass | Class::Mention | Class::Told, _) => headline = None,
+                (Class::Warning, _) if line.starts_with(char::is_alphanumeric) => headline = Some((pieces.len(), 0)),
+                (Class::Core, Some((_, of))) if of == failure => {}
+                (Class::Core, _) => headline = Some((pieces.len(), failure)),
+                _ => {}
+            }
             let mut piece = Piece::of(text, span.clone(), worth);
+            piece.needs = headline.map(|(at, _)| at).filter(|at| *at < pieces.len());
             if *repeats > 1 {
                 let end = if line.ends_with('\n') { "\n" } else { "" };
                 piece.text = Cow::Owned(format!("{}{}{end}", first_line(line), repeats_note(*repeats)));
+            } else if span.len() < PLAIN_MAX {
+                piece.text = plain(line, class);
             }
             pieces.extend(split_piece(text, piece));
         }
-        Draft::of_numbered_lines(pieces)
+        Draft { pieces, layout: Box::new(Failures) }
+    }
+}
+
+/// What each line is, and how many failures had begun by then.
+fn read(text: &str, lines: &[(std::ops::Range<usize>, usize)]) -> Vec<(Class, usize)> {
+    let mut reader = Reader::default();
+    let line = |span: &std::ops::Range<usize>| first_line(&text[span.clone()]);
+    let mut read: Vec<(Class, usize)> =
+        lines.iter().map(|(span, _)| (reader.class(line(span)), reader.failures)).collect();
+    let mut seen = HashSet::new();
+    let mut names = HashSet::new();
+    for ((class, _), (span, _)) in read.iter_mut().zip(lines) {
+        if *class == Class::Core {
+            names.extend(names_in(line(span)));
+            if !seen.insert(line(span).trim()) {
+                *class = Class::Mention;
+            }
+        }
+    }
+    for ((class, _), (span, _)) in read.iter_mut().zip(lines) {
+        if !matches!(class, Class::Mention | Class::Frame) {
+            continue;
+        }
+        let mut named = names_in(line(span)).peekable();
+        if named.peek().is_some() && named.all(|name| names.contains(name)) {
+            *class = if *class == Class::Frame { Class::Noise } else { Class::Told };
+        }
+    }
+    read
+}
+
+/// The names of tests and the places in a line.
+fn names_in(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| c.is_whitespace() || "'\"`()[]<>,".contains(c))
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|word| word.len() > 3 && word.contains(['_', ':']))
+        .map(|word| if word.contains(".py::") { word.rsplit("::").next().unwrap_or(word) } else { word })
+}
+
+/// How well the lines and the failures answer a query.
+struct Answers {
+    of_line: Vec<f64>,
+    of_failure: Vec<f64>,
+}
+
+impl Answers {
+    fn of(text: &str, lines: &[(std::ops::Range<usize>, usize)], read: &[(Class, usize)], query: &Query) -> Self {
+        let of_line = query.relevance(lines.iter().map(|(span, _)| &text[span.clone()]));
+        let mut of_failure = vec![0.0_f64; read.last().map_or(0, |(_, failures)| *failures) + 1];
+        for (answer, (class, failure)) in of_line.iter().zip(read) {
+            if matches!(class, Class::Core | Class::Detail) {
+                of_failure[*failure] = of_failure[*failure].max(*answer);
+            }
+        }
+        Self { of_line, of_failure }
+    }
+
+    /// What is added to the worth of a line. The lines of a failure are lifted together.
+    fn lift(&self, index: usize, class: Class, failure: usize) -> f64 {
+        match class {
+            Class::Core | Class::Detail => self.of_failure[failure],
+            _ => self.of_line[index],
+        }
     }
 }
 
@@ -105,6 +181,7 @@ fn worth(class: Class, failure: usize) -> f64 {
         Class::Mention => 5.0,
         Class::Frame => 4.0,
         Class::Near => 2.0,
+        Class::Told => 1.0,
         Class::Other => 0.3,
         Class::Warning => 0.05,
         Class::Noise | Class::Pass => 0.03,
@@ -291,6 +368,33 @@ mod tests {
             &["error[E0308]", "src/pot.rs:7:5", "expected `u32`, found `&str`", "40 warnings"],
             &["spare_5`"],
         );
+    }
+
+    #[test]
+    fn failures_are_written_closely_and_never_by_halves() {
+        let error = |index: usize| {
+            format!(
+                "error[E0425]: cannot find value `cup_{index}` in this scope\n  --> src/tea.rs:{index}:9\n   |\n\
+                 {index} |     cup_{index}\n   |     ^^^^^ not found in this scope\n"
+            )
+        };
+        let text = lines(20, |index| error(index + 10)) + "error: could not compile `tea` due to 20 previous errors\n";
+        let out = fitted(&text, 300);
+        let first = "error[E0425]: cannot find value `cup_10` in this scope --> src/tea.rs:10:9\n\
+                     cannot find value `cup_11` in this scope --> src/tea.rs:11:9\n";
+        assert!(out.contains(first) && out.starts_with("[95 lines cut") && out.contains("due to 20 previous"), "{out}");
+        for (index, line) in out.lines().enumerate().filter(|(_, line)| line.contains("-->")) {
+            assert!(line.contains("cannot find"), "line {index} tells a place without what is there: {out}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_told_are_not_listed_again() {
+        let text = lines(60, |index| format!("test kettle::boils_{index} ... ok"))
+            + "test kettle::whistles ... FAILED\n\nfailures:\n\nthread 'kettle::whistles' (7) panicked at src/kettle.rs:41:9:\n\
+               silent\nstack backtrace:\n   5: kettle::whistles\n             at ./src/kettle.rs:41:9\n\nfailures:\n    kettle::whistles\n\n\
+               test result: FAILED. 60 passed; 1 failed\n";
+        check(&text, 60, &["'kettle::whistles'", "silent", "60 passed"], &["at ./src", "    kettle::whistles"]);
     }
 
     #[test]

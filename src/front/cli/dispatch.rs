@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ArgMatches;
 
-use super::{demo, originals, sandbox, settings, tool};
+use super::{demo, originals, sandbox, savings, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
@@ -42,6 +42,10 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
         Some(("originals", inner)) => {
             let services = app::build(loaded)?;
             Ok(originals::run(inner, &services).await)
+        }
+        Some(("savings", inner)) => {
+            let services = app::build(loaded)?;
+            Ok(savings::run(inner, &services).await)
         }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;

@@ -13,6 +13,7 @@ mod progress;
 mod quick;
 mod run;
 mod sandbox;
+mod savings;
 mod settings;
 mod tool;
 
@@ -71,6 +72,7 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
     match first.as_str() {
         "run" => return command.subcommand(run::command()),
         "originals" => return command.subcommand(originals::command()),
+        "savings" => return command.subcommand(savings::command()),
         _ => {}
     }
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
@@ -88,6 +90,7 @@ pub fn command() -> Command {
     command
         .subcommand(run::command())
         .subcommand(originals::command())
+        .subcommand(savings::command())
         .subcommand(
             Command::new("call")
                 .about("Call a tool by name with JSON input")

@@ -108,6 +108,7 @@ pub async fn run(matches: &ArgMatches, services: &Services) -> Result<ExitCode> 
         }
         Err(error) => report(&error),
     }
+    services.shut_down().await;
     Ok(ExitCode::from(code))
 }
 
@@ -135,7 +136,7 @@ async fn fit(
 ) -> Result<context_compress::Output, ToolError> {
     let source = Some(format!("the output of {}", words.join(" ")));
     let input = || Input { content: content.to_vec(), source: source.clone() };
-    match context_compress::compress(services, input(), wanted.clone(), None).await {
+    match context_compress::compress(NAME, services, input(), wanted.clone(), None).await {
         Err(error) if error.kind == ErrorKind::Unavailable => {
             note(&format!("the whole output could not be kept, so what is cut is lost: {error}"));
             context_compress::compress_only(services, input(), wanted).await

@@ -27,5 +27,5 @@ INSERT INTO contents (hash, content) SELECT hash, content FROM originals_before;
 DROP TABLE originals_before;
 
 -- Holds all that keeping within the limits asks for.
-CREATE INDEX originals_used ON originals (used_at, hash, bytes) WHERE removed_at IS NULL;
+CREATE INDEX originals_used ON originals (used_at, hash, bytes, removed_at) WHERE removed_at IS NULL;
 CREATE INDEX originals_removed ON originals (removed_at) WHERE removed_at IS NOT NULL;

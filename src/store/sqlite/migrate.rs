@@ -14,8 +14,11 @@ use super::{Doing, connect};
 use crate::store::StoreError;
 
 /// The schema's steps; the version of a file is how many of them it has seen.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_originals.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_originals.sql"),
+    include_str!("../migrations/0003_savings.sql"),
+];
 
 /// Brings the file at `path` up to date, with a backup of what was there before.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {

@@ -10,12 +10,14 @@ mod migrate;
 mod originals;
 mod readers;
 mod runs;
+mod savings;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 use tokio::sync::OnceCell;
@@ -25,7 +27,7 @@ use writer::Writer;
 
 use super::{
     Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal, Original,
-    OriginalInfo, OriginalLimits, Purge, Purged, Run, RunFilter, Step, Store, StoreError, StoreStatus,
+    OriginalInfo, OriginalLimits, Purge, Purged, Run, RunFilter, SavingRow, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -191,6 +193,18 @@ impl Store for SqliteStore {
         let purge = move |connection: &Connection| originals::purge(connection, &which, at);
         let (originals, traceless) = self.writer.write_and_empty_log("purging originals", purge).await?;
         Ok(Purged { originals, traceless })
+    }
+
+    async fn add_savings(&self, rows: Vec<SavingRow>) -> Result<(), StoreError> {
+        let is_new = !self.made.initialized() && !self.path.exists();
+        if is_new && rows.iter().all(|row| row.before == row.after) {
+            return Ok(());
+        }
+        self.writer.write("adding up what was saved", move |connection| savings::add(connection, &rows)).await
+    }
+
+    async fn savings(&self, since: Date) -> Result<Vec<SavingRow>, StoreError> {
+        self.read("reading what was saved", move |connection| savings::list(connection, since)).await
     }
 
     async fn create_run(&self, run: Run, steps: Vec<Step>) -> Result<Created, StoreError> {

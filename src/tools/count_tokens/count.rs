@@ -59,8 +59,9 @@ pub fn count_text(measure: Measure, name: Option<&str>, text: &str, lossy: bool,
 pub fn count_files(reach: &Reach, files: &[Found], measure: Measure, watch: &Watch) -> Result<Vec<Outcome>, ToolError> {
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
     let pays = files.len() > 1 && (bytes >= SHARED_BYTES_MIN || files.len() >= SHARED_FILES_MIN);
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if pays { processors.min(THREADS_MAX).min(files.len()) } else { 1 };
+    // Linux tells how many there are by several files, so it is asked only where it matters.
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if pays { processors().min(THREADS_MAX).min(files.len()) } else { 1 };
     let alone = threads == 1;
     let work = Work { reach, files, measure, watch, alone, next: AtomicUsize::new(0), large: Mutex::new(()) };
     let mut outcomes = if threads == 1 {

@@ -38,11 +38,11 @@ pub struct Failure {
 /// What names stand for.
 #[derive(Default)]
 pub struct Files {
-    /// The files, each once by the path that leads to it.
+    /// The files, each once.
     pub found: Vec<Found>,
     /// What could not be found or looked into.
     pub failures: Vec<Failure>,
-    /// Where in `found` each path is.
+    /// Where in `found` the file at each place is.
     seen: HashMap<PathBuf, usize>,
 }
 
@@ -71,8 +71,10 @@ impl Files {
                 let walk = Walk { place: &place, prefix: &plain(Path::new(name)), glob: None, hidden: false };
                 self.walk(&walk, watch)
             }
-            Ok((_, metadata)) => {
-                self.push(name.to_owned(), plain(Path::new(name)), metadata.len(), true, watch);
+            Ok((place, metadata)) => {
+                let found =
+                    Found { name: name.to_owned(), path: plain(Path::new(name)), bytes: metadata.len(), named: true };
+                self.push(plain(&place), found, watch);
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::NotFound && is_glob(name) => self.add_glob(reach, name, watch),
@@ -130,20 +132,22 @@ impl Files {
             let path = walk.prefix.join(relative);
             if walk.glob.is_none_or(|glob| glob.is_match(&path)) {
                 let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-                self.push(path.to_string_lossy().into_owned(), path, bytes, false, watch);
+                let found = Found { name: path.to_string_lossy().into_owned(), path, bytes, named: false };
+                self.push(plain(entry.path()), found, watch);
             }
         }
         Ok(())
     }
 
-    fn push(&mut self, name: String, path: PathBuf, bytes: u64, named: bool, watch: &Watch) {
-        match self.seen.entry(path) {
+    /// Adds the file at `place`, unless it is there by another name.
+    fn push(&mut self, place: PathBuf, file: Found, watch: &Watch) {
+        match self.seen.entry(place) {
             Entry::Vacant(place) => {
-                watch.found(bytes);
-                self.found.push(Found { name, path: place.key().clone(), bytes, named });
-                place.insert(self.found.len() - 1);
+                watch.found(file.bytes);
+                place.insert(self.found.len());
+                self.found.push(file);
             }
-            Entry::Occupied(place) => self.found[*place.get()].named |= named,
+            Entry::Occupied(place) => self.found[*place.get()].named |= file.named,
         }
     }
 }
