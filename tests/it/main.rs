@@ -14,6 +14,7 @@ mod crash;
 mod delegate;
 mod document;
 mod garbage;
+mod hooks;
 mod jsonrpc;
 mod lifecycle;
 mod mcp;
