@@ -263,7 +263,7 @@ pub(super) fn is_time(word: &str) -> bool {
         "Fri", "Sat", "Sun",
     ];
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if NAMES.contains(&word) {
+    if word.len() == 3 && NAMES.contains(&word) {
         return true;
     }
     let digits = word.bytes().filter(u8::is_ascii_digit).count();

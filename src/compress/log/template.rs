@@ -78,8 +78,20 @@ pub(super) fn without_a_word(line: &str, seed: u64) -> Vec<u64> {
 
 /// What ends a word of a line.
 pub(super) fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b"=,:;()[]{}<>\"'|".contains(&byte)
+    SIGNS[byte as usize]
 }
+
+/// Looked up for every byte of a log.
+const SIGNS: [bool; 256] = {
+    let mut signs = [false; 256];
+    let all = b" \t\n\x0C\r=,:;()[]{}<>\"'|";
+    let mut at = 0;
+    while at < all.len() {
+        signs[all[at] as usize] = true;
+        at += 1;
+    }
+    signs
+};
 
 fn is_quote(byte: u8) -> bool {
     byte == b'"' || byte == b'\''
