@@ -1,11 +1,24 @@
-//! The first lossless level: colour codes, trailing blanks, runs of equal lines.
+//! The first lossless level: colour codes, trailing blanks, repeated lines and blocks of lines.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::lines;
 
 /// A line is not repeated beyond this many bytes.
 const EXPANDED_MAX: usize = 1 << 30;
+
+/// Fewer lines that were there before are written again.
+const BLOCK_MIN: usize = 3;
+
+/// Fewer bytes that were there before are written again.
+const BLOCK_BYTES_MIN: usize = 120;
+
+/// How what was there before begins.
+const SAME: &str = "[same as lines ";
+
+/// The most bytes of its first line that are told.
+const SAME_TOLD: usize = 32;
 
 /// Returns `text` without terminal codes and without blanks at the ends of lines. The number of
 /// lines stays the same, so a line number in the result is one in the original.
@@ -105,6 +118,79 @@ pub(super) fn unfold_repeats(text: &str) -> String {
     unfolded.join("\n")
 }
 
+/// Returns `text` with each block of lines that was there before written as `[same as lines 10-40, how it
+/// begins…]`. The lines are counted as in `text`. A text that already has such a line is left alone.
+pub(super) fn fold_blocks(text: &str) -> Cow<'_, str> {
+    let lines: Vec<&str> = text.split('\n').collect();
+    if lines.len() < 2 * BLOCK_MIN || lines.iter().any(|line| line.starts_with(SAME)) {
+        return Cow::Borrowed(text);
+    }
+    let mut first: HashMap<[&str; BLOCK_MIN], usize> = HashMap::new();
+    let mut out: Vec<Cow<'_, str>> = Vec::with_capacity(lines.len());
+    let mut at = 0;
+    while at < lines.len() {
+        let key = lines.get(at..at + BLOCK_MIN).and_then(|lines| <[&str; BLOCK_MIN]>::try_from(lines).ok());
+        // A run of equal lines is folded in another way.
+        let Some(key) = key.filter(|key| key[0] != key[1] && !key[0].trim().is_empty()) else {
+            out.push(Cow::Borrowed(lines[at]));
+            at += 1;
+            continue;
+        };
+        let Some(before) = first.get(&key).copied() else {
+            first.insert(key, at);
+            out.push(Cow::Borrowed(lines[at]));
+            at += 1;
+            continue;
+        };
+        let most = (lines.len() - at).min(at - before);
+        let mut length = (0..most).take_while(|more| lines[before + more] == lines[at + more]).count();
+        // The end of a block is not blank.
+        while length > 0 && lines[at + length - 1].trim().is_empty() {
+            length -= 1;
+        }
+        let bytes: usize = lines[at..at + length].iter().map(|line| line.len() + 1).sum();
+        if length < BLOCK_MIN || bytes < BLOCK_BYTES_MIN {
+            out.push(Cow::Borrowed(lines[at]));
+            at += 1;
+            continue;
+        }
+        let told = lines[at].trim();
+        let told = &told[..told.floor_char_boundary(SAME_TOLD)];
+        out.push(Cow::Owned(format!("{SAME}{}-{}, {told}…]", before + 1, before + length)));
+        at += length;
+    }
+    if out.len() == lines.len() { Cow::Borrowed(text) } else { Cow::Owned(out.join("\n")) }
+}
+
+/// Undoes [`fold_blocks`].
+pub(super) fn unfold_blocks(text: &str) -> Option<String> {
+    if !text.contains(SAME) {
+        return Some(text.to_owned());
+    }
+    let mut lines: Vec<&str> = Vec::new();
+    let mut size = 0;
+    for line in text.split('\n') {
+        let Some((from, to)) = line.strip_prefix(SAME).and_then(|rest| {
+            let (from, rest) = rest.split_once('-')?;
+            let to = &rest[..rest.find(',')?];
+            Some((from.parse::<usize>().ok()?, to.parse::<usize>().ok()?))
+        }) else {
+            size += line.len() + 1;
+            lines.push(line);
+            continue;
+        };
+        if from == 0 || to < from || to > lines.len() {
+            return None;
+        }
+        size += lines[from - 1..to].iter().map(|line| line.len() + 1).sum::<usize>();
+        if size > EXPANDED_MAX {
+            return None;
+        }
+        lines.extend_from_within(from - 1..to);
+    }
+    Some(lines.join("\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +216,22 @@ mod tests {
         assert_eq!(unfold_repeats(&fold_repeats(text)), text);
         let literal = "already there [x3]\nwaiting for lock\nwaiting for lock\n";
         assert_eq!(fold_repeats(literal), literal);
+    }
+    #[test]
+    fn blocks_come_back() {
+        let trace = "error: it failed for a reason\n  at one place in the code\n  at another place in the code\n  at a third place in the code\n";
+        let text = format!("a\n{trace}b\n{trace}\n{trace}c\n");
+        let folded = fold_blocks(&text);
+        assert_eq!(
+            folded,
+            format!(
+                "a\n{trace}b\n[same as lines 2-5, error: it failed for a reason…]\n\n[same as lines 2-5, error: it failed for a reason…]\nc\n"
+            )
+        );
+        assert_eq!(unfold_blocks(&folded).as_deref(), Some(text.as_str()));
+        for literal in ["[same as lines 1-2, x…]\n", "[same as lines 0-9, x", "[same as lines 5-2, x…]"] {
+            assert_eq!(fold_blocks(literal), literal);
+        }
+        assert_eq!(unfold_blocks("a\n[same as lines 1-9, x…]"), None);
     }
 }

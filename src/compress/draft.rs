@@ -1,6 +1,7 @@
 //! What a compressor gives: pieces with their worth, and a way to write a selection of them down.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::marks::{Cut, Marks, brief};
@@ -35,12 +36,21 @@ pub trait Compressor: Send + Sync {
     /// more.
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a>;
 
+    /// Cuts `text` into pieces like [`draft`](Self::draft), for a kind whose pieces need strings that do
+    /// not stand in the text: it keeps them in `room`.
+    fn draft_in<'a>(&self, text: &'a str, _room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+        self.draft(text, query)
+    }
+
     /// Writes a text that holds nothing but `mark`, for a kind of which a mere beginning would be
     /// broken. `None`: a beginning followed by the mark will do.
     fn only_mark(&self, _text: &str, _mark: &str) -> Option<String> {
         None
     }
 }
+
+/// What a draft needs that does not stand in the text: strings without their escapes.
+pub type Room = OnceCell<Vec<Option<String>>>;
 
 /// A part of a text that is kept or left out as a whole.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::clean::{clean, fold_repeats, unfold_repeats};
+use super::clean::{clean, fold_blocks, fold_repeats, unfold_blocks, unfold_repeats};
 use super::detect::{Detected, detect};
 use super::draft::Compressor;
 use super::lines::LineIndex;
 use super::select::{Task, summarize};
 use super::truncate::truncate;
-use super::{Cut, Kind, Level, Levels, Query, compressor};
+use super::{Cut, Kind, Level, Levels, Query, compressor_of};
 use crate::base::Handle;
 use crate::tokens::Measure;
 
@@ -81,7 +81,7 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
         Some(kind) => Detected { kind, confidence: 100 },
         None => detect(text),
     };
-    let compressor = compressor(detected.kind);
+    let compressor = compressor_of(detected.kind, text);
     let original = text;
     let fitted = |text: String, tokens_after: usize, level: Level, cuts: Vec<Cut>| Fitted {
         // Tried, not supposed: a form that does not carry everything is not said to.
@@ -141,8 +141,8 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
 pub fn expand(form: &str, kind: Kind, level: Level) -> Option<String> {
     match level {
         Level::None => Some(form.to_owned()),
-        Level::Whitespace => Some(unfold_repeats(form)),
-        Level::Structure => compressor(kind).expand(form),
+        Level::Whitespace => unfold_blocks(&unfold_repeats(form)),
+        Level::Structure => compressor_of(kind, form).expand(form),
         Level::Summarize | Level::Truncate => None,
     }
 }
@@ -158,7 +158,8 @@ fn lossless<'a>(
     let mut view = Cow::Borrowed(text);
     if levels.whitespace {
         view = clean(text);
-        let folded = if compressor.folds_repeats() { fold_repeats(&view) } else { Cow::Borrowed(&*view) };
+        let blocks = if compressor.folds_repeats() { fold_blocks(&view) } else { Cow::Borrowed(&*view) };
+        let folded = if compressor.folds_repeats() { fold_repeats(&blocks) } else { Cow::Borrowed(&*blocks) };
         if *folded != *text {
             let tokens = measure.count(&folded);
             forms.push((Cow::Owned(folded.into_owned()), tokens, Level::Whitespace));

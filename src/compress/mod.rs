@@ -30,17 +30,20 @@ mod prose;
 mod code;
 mod dialog;
 mod diff;
+mod html;
 mod json;
 mod log;
-mod others;
+mod markdown;
 mod search;
+mod stack;
+mod table;
 mod test;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use detect::{Detected, detect};
-pub use draft::{Compressor, Draft, Layout, Lines, Numbered, Piece};
+pub use draft::{Compressor, Draft, Layout, Lines, Numbered, Piece, Room};
 pub use fit::{CannotFit, Fitted, Request, expand, fit};
 pub use level::{Level, Levels, UnknownLevel};
 pub use marks::{Cut, Marks};
@@ -102,18 +105,27 @@ impl Kind {
 pub const COMPRESSORS: &[&dyn Compressor] = &[
     &json::Json,
     &diff::Diff,
-    &others::Html,
+    &html::Html,
     &search::Search,
     &test::Test,
     &log::Log,
     &code::Code,
-    &others::Table,
+    &table::Table,
     &dialog::Dialog,
-    &others::Markdown,
+    &markdown::Markdown,
     &prose::Prose,
 ];
 
 /// Returns the compressor for a kind.
 pub fn compressor(kind: Kind) -> &'static dyn Compressor {
     COMPRESSORS.iter().copied().find(|compressor| compressor.kind() == kind).expect("every kind is in the list")
+}
+
+/// Returns the compressor for a text of this kind: that of a narrower form where it knows one.
+fn compressor_of(kind: Kind, text: &str) -> &'static dyn Compressor {
+    match kind {
+        Kind::Json | Kind::Dialog if json::Messages::is(text) => &json::Messages,
+        Kind::Log if stack::Stack::is(text) => &stack::Stack,
+        _ => compressor(kind),
+    }
 }

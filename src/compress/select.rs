@@ -4,7 +4,7 @@
 //! marks, stays within the budget; then the whole is written down and counted. What is too much
 //! goes, lowest worth first; what room is left is filled in a few rounds.
 
-use super::draft::{Compressor, Draft, runs};
+use super::draft::{Compressor, Draft, Room, runs};
 use super::lines::LineIndex;
 use super::marks::{self, Marks, Style};
 use super::{Cut, Query};
@@ -34,7 +34,8 @@ pub(super) fn summarize(
     compressor: &dyn Compressor,
     query: Option<&Query>,
 ) -> Result<(String, usize, Vec<Cut>), usize> {
-    let draft = compressor.draft(task.text, query);
+    let room = Room::new();
+    let draft = compressor.draft_in(task.text, &room, query);
     let counts: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(&piece.text)).collect();
     let closes: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(piece.close)).collect();
     let mut order: Vec<usize> = (0..draft.pieces.len()).collect();
@@ -149,16 +150,31 @@ impl Chooser<'_> {
             }
             let aim = selection.total.saturating_sub(tokens - self.task.max_tokens);
             let mut dropped = false;
-            for index in self.order.iter().rev() {
+            for index in self.least_first(&selection.kept) {
                 if dropped && selection.total <= aim {
                     break;
                 }
-                dropped |= selection.drop(*index);
+                dropped |= selection.drop(index);
             }
             if !dropped {
                 return None;
             }
         }
+    }
+
+    /// The kept pieces, the least worthy first. A piece is worth no less than what needs it: a heading
+    /// does not go before the paragraph under it that answers.
+    fn least_first(&self, kept: &[bool]) -> Vec<usize> {
+        let pieces = &self.draft.pieces;
+        let mut worths: Vec<f64> = pieces.iter().map(|piece| piece.worth).collect();
+        for index in (0..pieces.len()).rev().filter(|index| kept[*index]) {
+            if let Some(needed) = pieces[index].needs {
+                worths[needed] = worths[needed].max(worths[index]);
+            }
+        }
+        let mut order: Vec<usize> = (0..pieces.len()).filter(|index| kept[*index]).collect();
+        order.sort_by(|a, b| worths[*a].total_cmp(&worths[*b]).then(b.cmp(a)));
+        order
     }
 
     fn write(&self, kept: &[bool], style: Style) -> (String, Vec<Cut>) {

@@ -115,11 +115,13 @@ fn any_plain_lines() -> impl Strategy<Value = String> {
 fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
     let fitted = fitted(text, Some(kind), max_tokens, MEASURES[0], query);
     let is_partial = fitted.cuts.iter().any(|cut| cut.partial);
-    // A log says how many lines are alike, JSON is written anew, and where only a few lines are missing
-    // logs, test output, diffs and conversations hint at it.
+    // A log says how many lines are alike, JSON and HTML are written anew, and where only a few lines are
+    // missing logs, test output, diffs, tables and conversations hint at it.
+    const HINTING: &[Kind] =
+        &[Kind::Log, Kind::Test, Kind::Json, Kind::Search, Kind::Diff, Kind::Dialog, Kind::Table, Kind::Html];
     if fitted.text.is_empty()
         || is_partial
-        || matches!(kind, Kind::Log | Kind::Test | Kind::Json | Kind::Search | Kind::Diff | Kind::Dialog)
+        || HINTING.contains(&kind)
         || fitted.text.trim_end().ends_with('…')
         || fitted.text.contains("/*…*/")
         || fitted.text.contains("//…")

@@ -2,15 +2,20 @@
 //!
 //! A nested document stays JSON: its leaves are pieces, brackets follow from them, and what was cut
 //! is told by a member `"…"` or an element `"…12"`. Rows, that is, an array of flat objects, become
-//! a table, which says in its first line that it is not JSON any more.
+//! a table, which says in its first line that it is not JSON any more. The messages of a conversation
+//! with a model have a form of their own ([`Messages`]).
 
+mod messages;
 mod rows;
 mod scan;
 mod tree;
 
 use super::draft::{Compressor, Draft};
+use super::log::Log;
 use super::{Kind, Query, prose};
 use scan::Document;
+
+pub(super) use messages::Messages;
 
 /// JSON or JSON Lines.
 pub(super) struct Json;
@@ -52,7 +57,11 @@ impl Compressor for Json {
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        let Some(document) = Document::parse(text) else { return prose::draft(text, query) };
+        let Some(document) = Document::parse(text) else {
+            // Cut off, or not all of it JSON: its lines are alike as those of a log are.
+            let is_lines = text.lines().take(4).count() == 4;
+            return if is_lines { Log.draft(text, query) } else { prose::draft(text, query) };
+        };
         rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query))
     }
 

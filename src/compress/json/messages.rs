@@ -1,0 +1,889 @@
+//! Message arrays of chat models: `{role, content}` with tool calls and tool results.
+//!
+//! The document stays JSON of the same shape, so that it can be sent to a model again. A call and its
+//! results are one group, kept or cut together. Long strings (what was said, what a tool gave back)
+//! are *sections*: each is cut by the compressor of its own kind, and what is left stands in its string.
+//! The system prompt and the last turn of the user come first, then the task and recent turns, then
+//! older ones; what tools gave back is shortened first, the older the sooner. A message of the role
+//! `user` tells of messages that were cut.
+//!
+//! Known are the shapes of OpenAI (`tool_calls`, role `tool`; `function_call` and
+//! `function_call_output` items) and of Anthropic (`tool_use` and `tool_result` blocks), as an array, as
+//! a member `messages` or `input` of a request, and as a line a message.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::super::draft::{Compressor, Draft, Layout, Piece, Room};
+use super::super::marks::Marks;
+use super::super::{Kind, Query, compressor, detect};
+use super::scan::{Document, Shape, without_blanks};
+use super::tree;
+use crate::base::thousands;
+
+/// A string longer than this, in bytes, is cut by its kind; a shorter one belongs to its message.
+const SECTION_MIN: usize = 240;
+
+/// A string without a blank that is longer than this, in bytes, is data: an image, a signature.
+const WORD_MAX: usize = 400;
+
+/// A member beside the messages that is longer than this, in bytes, may be cut as a whole.
+const MEMBER_MAX: usize = 1_000;
+
+/// Strings of these names say what a message is, and are never cut.
+const KEPT_WHOLE: &[&str] = &[
+    "\"id\"",
+    "\"type\"",
+    "\"role\"",
+    "\"name\"",
+    "\"call_id\"",
+    "\"tool_call_id\"",
+    "\"tool_use_id\"",
+    "\"model\"",
+    "\"signature\"",
+    "\"media_type\"",
+];
+
+/// The messages of a conversation with a model.
+pub(in crate::compress) struct Messages;
+
+impl Messages {
+    /// Returns whether `text`, or what can be seen of it, is an array of messages.
+    pub(in crate::compress) fn is(text: &str) -> bool {
+        looks_like(text) && Document::parse(text).is_some_and(|document| Found::of(text, &document).is_some())
+    }
+
+    /// Returns whether `head`, the beginning of a text of this kind, may be that of messages: roles that
+    /// such messages have, and nothing before them that a list of other things would have.
+    pub(in crate::compress) fn may_begin(head: &str, kind: Kind) -> bool {
+        let roles = ["\"user\"", "\"assistant\"", "\"system\"", "\"developer\"", "\"model\""];
+        let holds = |name: &str| head.contains(name);
+        kind == Kind::Json
+            && looks_like(head)
+            && holds("\"role\"")
+            && holds("\"content\"")
+            && roles.into_iter().any(holds)
+    }
+}
+
+/// A quick look before anything is parsed.
+fn looks_like(text: &str) -> bool {
+    let start = text.trim_start();
+    let head = &start[..start.floor_char_boundary(64 * 1024)];
+    start.starts_with(['[', '{']) && (head.contains("\"role\"") || head.contains("\"messages\""))
+}
+
+impl Compressor for Messages {
+    fn kind(&self) -> Kind {
+        Kind::Dialog
+    }
+
+    fn recognises(&self, sample: &str) -> u8 {
+        if Self::is(sample) { 99 } else { 0 }
+    }
+
+    fn restructure(&self, text: &str) -> Option<String> {
+        Document::parse(text).map(|document| tree::minified(text, &document))
+    }
+
+    fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
+        super::Json.draft(text, query)
+    }
+
+    fn draft_in<'a>(&self, text: &'a str, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+        let Some(document) = Document::parse(text) else { return self.draft(text, query) };
+        let Some(found) = Found::of(text, &document) else { return self.draft(text, query) };
+        draft(text, &document, &found, room, query)
+    }
+
+    fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
+        let message = told(mark);
+        let start = text.trim_start();
+        if start.starts_with('[') {
+            return Some(format!("[{message}]"));
+        }
+        let document = Document::parse(text)?;
+        match Found::of(text, &document)?.list {
+            Some(list) => Some(format!("{{{}:[{message}]}}", &text[document.nodes[list].key.clone()?])),
+            None => Some(message),
+        }
+    }
+}
+
+/// A message that says that something was cut.
+fn told(words: &str) -> String {
+    format!("{{\"role\":\"user\",\"content\":\"{words}\"}}")
+}
+
+/// Where the messages of a document are.
+struct Found {
+    /// The array; `None` when each line is a message.
+    list: Option<usize>,
+    messages: Vec<usize>,
+}
+
+impl Found {
+    fn of(text: &str, document: &Document) -> Option<Self> {
+        let reader = Reader { text, document };
+        let list = if document.is_lines {
+            None
+        } else {
+            match document.nodes.first()?.shape {
+                Shape::Array => Some(0),
+                Shape::Object => Some(["messages", "input"].iter().find_map(|name| reader.list_member(0, name))?),
+                Shape::Text | Shape::Plain => return None,
+            }
+        };
+        let messages: Vec<usize> = document.children(list).collect();
+        let is_said = |index: &&usize| reader.role(**index).is_some();
+        let is_message = |index: &usize| reader.is_message(*index);
+        (messages.iter().find(is_said).is_some() && messages.iter().all(is_message)).then_some(Self { list, messages })
+    }
+}
+
+/// Looks things up in a document.
+#[derive(Clone, Copy)]
+struct Reader<'a, 'd> {
+    text: &'a str,
+    document: &'d Document,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn member(self, node: usize, name: &str) -> Option<usize> {
+        if self.document.nodes[node].shape != Shape::Object {
+            return None;
+        }
+        self.document.children(Some(node)).find(|child| self.key(*child) == name)
+    }
+
+    fn list_member(self, node: usize, name: &str) -> Option<usize> {
+        self.member(node, name).filter(|child| self.document.nodes[*child].shape == Shape::Array)
+    }
+
+    fn key(self, node: usize) -> &'a str {
+        self.document.nodes[node].key.clone().map_or("", |key| self.text[key].trim_matches('"'))
+    }
+
+    /// The string that a member holds, without its quotes; escapes are left as they are.
+    fn string(self, node: usize, name: &str) -> Option<&'a str> {
+        let member = &self.document.nodes[self.member(node, name)?];
+        (member.shape == Shape::Text).then(|| &self.text[member.span.start + 1..member.span.end - 1])
+    }
+
+    fn role(self, node: usize) -> Option<&'a str> {
+        const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function", "model"];
+        let role = self.string(node, "role")?;
+        let says =
+            ["content", "tool_calls", "parts", "function_call"].iter().any(|name| self.member(node, name).is_some());
+        (ROLES.contains(&role) && says).then_some(role)
+    }
+
+    fn is_message(self, node: usize) -> bool {
+        const ITEMS: &[&str] = &["function_call", "function_call_output", "reasoning", "message"];
+        self.role(node).is_some() || self.string(node, "type").is_some_and(|kind| ITEMS.contains(&kind))
+    }
+
+    /// The blocks of a message's content.
+    fn blocks(self, node: usize) -> Vec<usize> {
+        self.list_member(node, "content").map_or(Vec::new(), |list| self.document.children(Some(list)).collect())
+    }
+
+    /// The ids of the calls that a message makes.
+    fn calls(self, node: usize) -> Vec<&'a str> {
+        let mut ids: Vec<&str> = Vec::new();
+        if let Some(calls) = self.list_member(node, "tool_calls") {
+            ids.extend(self.document.children(Some(calls)).filter_map(|call| self.string(call, "id")));
+        }
+        if self.string(node, "type") == Some("function_call") {
+            ids.extend(self.string(node, "call_id"));
+        }
+        let uses = self.blocks(node).into_iter().filter(|block| {
+            self.string(*block, "type").is_some_and(|kind| kind == "tool_use" || kind == "server_tool_use")
+        });
+        ids.extend(uses.filter_map(|block| self.string(block, "id")));
+        // The older form of OpenAI has no ids: the next message of the role `function` answers.
+        if self.member(node, "function_call").is_some_and(|call| self.document.nodes[call].shape == Shape::Object) {
+            ids.push("");
+        }
+        ids
+    }
+
+    /// The ids of the calls that a message answers.
+    fn answers(self, node: usize) -> Vec<&'a str> {
+        let mut ids: Vec<&str> = Vec::new();
+        ids.extend(self.string(node, "tool_call_id"));
+        if self.string(node, "type") == Some("function_call_output") {
+            ids.extend(self.string(node, "call_id"));
+        }
+        if self.role(node) == Some("function") {
+            ids.push("");
+        }
+        ids.extend(self.blocks(node).into_iter().filter_map(|block| self.string(block, "tool_use_id")));
+        ids
+    }
+
+    /// Whether a message is a turn of the user, not only what tools gave back.
+    fn is_asked(self, node: usize) -> bool {
+        let is_result = |block: &usize| self.member(*block, "tool_use_id").is_some();
+        let blocks = self.blocks(node);
+        self.role(node) == Some("user") && (blocks.is_empty() || !blocks.iter().all(is_result))
+    }
+}
+
+/// What a string is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// What somebody said.
+    Said,
+    /// What a tool was called with.
+    Call,
+    /// What a tool gave back.
+    Result,
+    /// Something beside the messages.
+    Beside,
+    /// The prompt that rules everything.
+    System,
+}
+
+/// A long string, or a member beside the messages.
+struct Section<'a> {
+    used: Use,
+    /// The value in the document.
+    span: Range<usize>,
+    /// Whether it is cut as a whole; otherwise it is a string that is cut by its kind.
+    is_whole: bool,
+    /// Its pieces, by their numbers in the whole draft.
+    range: Range<usize>,
+    /// Its own pieces: not escaped, with spans in the document.
+    pieces: Vec<Piece<'a>>,
+    layout: Option<Box<dyn Layout + 'a>>,
+}
+
+/// A part of what is written.
+enum Segment {
+    Raw(String),
+    Section(usize),
+}
+
+/// Messages that belong together.
+struct Group {
+    piece: usize,
+    end: usize,
+    messages: Vec<Vec<Segment>>,
+}
+
+struct Conversation<'a> {
+    text: &'a str,
+    open: Vec<Segment>,
+    close: Vec<Segment>,
+    between: &'static str,
+    groups: Vec<Group>,
+    sections: Vec<Section<'a>>,
+}
+
+/// Writes the JSON of values, and notes the sections in them.
+struct Scribe<'a, 'd> {
+    reader: Reader<'a, 'd>,
+    sections: Vec<(Use, Range<usize>, bool)>,
+}
+
+impl Scribe<'_, '_> {
+    fn value(&mut self, node: usize, used: Use, out: &mut Vec<Segment>) {
+        let Reader { text, document } = self.reader;
+        let value = &document.nodes[node];
+        match value.shape {
+            Shape::Plain => raw(out, &text[value.span.clone()]),
+            Shape::Text => {
+                let string = &text[value.span.clone()];
+                let key = value.key.clone().map_or("", |key| &text[key]);
+                if string.len() <= SECTION_MIN || KEPT_WHOLE.contains(&key) {
+                    return raw(out, string);
+                }
+                let head = &string[..string.floor_char_boundary(WORD_MAX)];
+                let is_data = string.len() > WORD_MAX && !head.contains([' ', '\\', ',', '{']);
+                self.section(used, value.span.clone(), is_data, out);
+            }
+            Shape::Array => {
+                raw(out, "[");
+                for (place, child) in document.children(Some(node)).enumerate() {
+                    raw(out, if place > 0 { "," } else { "" });
+                    let kind = self.reader.string(child, "type").unwrap_or("");
+                    let used = match kind {
+                        "tool_result" => Use::Result,
+                        "tool_use" | "server_tool_use" | "function" => Use::Call,
+                        _ => used,
+                    };
+                    self.value(child, used, out);
+                }
+                raw(out, "]");
+            }
+            Shape::Object => {
+                raw(out, "{");
+                for (place, child) in document.children(Some(node)).enumerate() {
+                    raw(out, if place > 0 { "," } else { "" });
+                    self.name(child, out);
+                    let used = match self.reader.key(child) {
+                        "arguments" | "tool_calls" | "function_call" => Use::Call,
+                        _ => used,
+                    };
+                    self.value(child, used, out);
+                }
+                raw(out, "}");
+            }
+        }
+    }
+
+    fn name(&self, node: usize, out: &mut Vec<Segment>) {
+        if let Some(key) = self.reader.document.nodes[node].key.clone() {
+            raw(out, &self.reader.text[key]);
+            raw(out, ":");
+        }
+    }
+
+    fn section(&mut self, used: Use, span: Range<usize>, is_whole: bool, out: &mut Vec<Segment>) {
+        out.push(Segment::Section(self.sections.len()));
+        self.sections.push((used, span, is_whole));
+    }
+
+    /// A member beside the messages: what stands before them, or after.
+    fn beside(&mut self, node: usize, out: &mut Vec<Segment>) {
+        let value = &self.reader.document.nodes[node];
+        self.name(node, out);
+        match (value.shape, self.reader.key(node)) {
+            (_, "system" | "instructions") => self.value(node, Use::System, out),
+            (Shape::Array | Shape::Object, _) if value.span.len() > MEMBER_MAX => {
+                self.section(Use::Beside, value.span.clone(), true, out);
+            }
+            _ => self.value(node, Use::Beside, out),
+        }
+    }
+}
+
+fn raw(out: &mut Vec<Segment>, text: &str) {
+    match out.last_mut() {
+        Some(Segment::Raw(last)) => last.push_str(text),
+        _ => out.push(Segment::Raw(text.to_owned())),
+    }
+}
+
+fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+    let reader = Reader { text, document };
+    let mut scribe = Scribe { reader, sections: Vec::new() };
+    let (mut open, mut close, between) = match found.list {
+        None => (Vec::new(), Vec::new(), "\n"),
+        Some(0) => (vec![Segment::Raw("[".to_owned())], vec![Segment::Raw("]".to_owned())], ","),
+        Some(_) => (vec![Segment::Raw("{".to_owned())], vec![Segment::Raw("]".to_owned())], ","),
+    };
+    if let Some(list) = found.list.filter(|list| *list > 0) {
+        let mut comma = "";
+        for member in document.children(Some(0)).take_while(|member| *member < list) {
+            raw(&mut open, comma);
+            scribe.beside(member, &mut open);
+            comma = ",";
+        }
+        raw(&mut open, comma);
+        scribe.name(list, &mut open);
+        raw(&mut open, "[");
+    }
+    let spans = groups(reader, &found.messages);
+    let mut firsts: Vec<Range<usize>> = vec![0..scribe.sections.len()];
+    let mut groups: Vec<Group> = Vec::with_capacity(spans.len());
+    for span in &spans {
+        let first = scribe.sections.len();
+        let messages = found.messages[span.clone()].iter().map(|message| {
+            let used = match (reader.role(*message), reader.string(*message, "type")) {
+                (Some("tool" | "function"), _) | (_, Some("function_call_output")) => Use::Result,
+                (_, Some("function_call")) => Use::Call,
+                (Some("system" | "developer"), _) => Use::System,
+                _ => Use::Said,
+            };
+            let mut written = Vec::new();
+            scribe.value(*message, used, &mut written);
+            written
+        });
+        groups.push(Group { piece: 0, end: 0, messages: messages.collect() });
+        firsts.push(first..scribe.sections.len());
+    }
+    let first = scribe.sections.len();
+    if let Some(list) = found.list.filter(|list| *list > 0) {
+        for member in document.children(Some(0)).filter(|member| *member > list) {
+            raw(&mut close, ",");
+            scribe.beside(member, &mut close);
+        }
+        raw(&mut close, "}");
+    }
+    firsts.push(first..scribe.sections.len());
+
+    let strings = room
+        .get_or_init(|| scribe.sections.iter().map(|(_, span, is_whole)| unescaped(text, span, *is_whole)).collect());
+    let worths = Worths::of(reader, found, &spans, &groups, &scribe.sections, strings, query);
+    let mut builder = Builder { text, query, pieces: Vec::new(), sections: Vec::new() };
+    builder.root(&open, &close);
+    let mut at = firsts.iter();
+    let mut next = || at.next().cloned().unwrap_or_default();
+    for section in next() {
+        builder.section(&scribe.sections[section], &strings[section], 0, &worths, None, section);
+    }
+    for (number, group) in groups.iter_mut().enumerate() {
+        let span = &spans[number];
+        let nodes = &document.nodes;
+        let source = nodes[found.messages[span.start]].span.start..nodes[found.messages[span.end - 1]].span.end;
+        group.piece = builder.group(group, whole_lines(text, source), worths.groups[number]);
+        for section in next() {
+            builder.section(&scribe.sections[section], &strings[section], group.piece, &worths, Some(number), section);
+        }
+        group.end = builder.pieces.len();
+    }
+    for section in next() {
+        builder.section(&scribe.sections[section], &strings[section], 0, &worths, None, section);
+    }
+    let Builder { pieces, sections, .. } = builder;
+    Draft { pieces, layout: Box::new(Conversation { text, open, close, between, groups, sections }) }
+}
+
+/// The string without its escapes; empty when it has none, or is kept or cut as it is.
+fn unescaped(text: &str, span: &Range<usize>, is_whole: bool) -> Option<String> {
+    let string = &text[span.clone()];
+    if is_whole || !string.contains('\\') {
+        return None;
+    }
+    serde_json::from_str::<String>(string).ok()
+}
+
+/// The messages that belong together: a call, its results and what lies between.
+fn groups(reader: Reader<'_, '_>, messages: &[usize]) -> Vec<Range<usize>> {
+    let mut caller: HashMap<&str, usize> = HashMap::new();
+    // For each message the first one that it must not be parted from.
+    let mut begins: Vec<usize> = (0..messages.len()).collect();
+    for (place, message) in messages.iter().enumerate() {
+        for id in reader.answers(*message) {
+            if let Some(call) = caller.get(id) {
+                begins[place] = begins[place].min(*call);
+            }
+        }
+        for id in reader.calls(*message) {
+            caller.insert(id, place);
+        }
+    }
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (place, begin) in begins.into_iter().enumerate() {
+        while groups.last().is_some_and(|last| last.start > begin) {
+            groups.pop();
+        }
+        match groups.last_mut() {
+            Some(last) if last.end > begin => last.end = place + 1,
+            _ => groups.push(begin..place + 1),
+        }
+    }
+    groups
+}
+
+/// What groups and sections are worth.
+struct Worths {
+    groups: Vec<f64>,
+    /// By the number of the section: what its best piece is worth, and how much more that is than the rest.
+    sections: Vec<(f64, f64)>,
+}
+
+impl Worths {
+    fn of(
+        reader: Reader<'_, '_>,
+        found: &Found,
+        spans: &[Range<usize>],
+        groups: &[Group],
+        sections: &[(Use, Range<usize>, bool)],
+        strings: &[Option<String>],
+        query: Option<&Query>,
+    ) -> Self {
+        let text = |section: usize| {
+            let (_, span, _) = &sections[section];
+            strings[section].as_deref().unwrap_or(&reader.text[span.clone()])
+        };
+        let inline: Vec<String> =
+            groups.iter().map(|group| group.messages.iter().flatten().map(words).collect()).collect();
+        let passages = || (0..sections.len()).map(text).chain(inline.iter().map(String::as_str));
+        let named = |passage: &str| query.is_some_and(|query| query.names_something_in(passage));
+        let answers: Vec<f64> = match query {
+            Some(query) => {
+                let scores = query.relevance(passages());
+                scores
+                    .iter()
+                    .zip(passages())
+                    .map(|(score, passage)| 60.0 * score + if named(passage) { 60.0 } else { 0.0 })
+                    .collect()
+            }
+            None => vec![0.0; sections.len() + groups.len()],
+        };
+        let messages = |span: &Range<usize>| &found.messages[span.clone()];
+        let is_asked = |span: &&Range<usize>| messages(span).iter().any(|message| reader.is_asked(*message));
+        let last_asked = spans.iter().rposition(|span| is_asked(&span));
+        let first_asked = spans.iter().position(|span| is_asked(&span));
+        let mut worths = Self { groups: Vec::with_capacity(spans.len()), sections: Vec::new() };
+        for (number, span) in spans.iter().enumerate() {
+            let recency = 40.0 / (1.0 + (spans.len() - 1 - number) as f64 / 6.0);
+            let is_system =
+                messages(span).iter().any(|message| matches!(reader.role(*message), Some("system" | "developer")));
+            let base = if Some(number) == last_asked {
+                1_000.0
+            } else if is_system {
+                900.0
+            } else if Some(number) == first_asked {
+                150.0
+            } else {
+                60.0 + recency
+            };
+            worths.groups.push(base + answers[sections.len() + number]);
+            for message in &groups[number].messages {
+                for segment in message {
+                    let Segment::Section(section) = segment else { continue };
+                    let (base, best) = match sections[*section].0 {
+                        Use::Call | Use::Result if base >= 150.0 => (20.0 + recency, 40.0),
+                        Use::Call => (25.0 + recency, 40.0),
+                        Use::Result => (20.0 + recency, 40.0),
+                        Use::Said | Use::System | Use::Beside => (base, 30.0),
+                    };
+                    worths.sections.resize(worths.sections.len().max(*section + 1), (0.0, 0.0));
+                    worths.sections[*section] = (base + answers[*section], best);
+                }
+            }
+        }
+        worths.sections.resize(sections.len(), (0.0, 0.0));
+        for (section, worth) in worths.sections.iter_mut().enumerate().filter(|(_, worth)| worth.1 == 0.0) {
+            let base = if sections[section].0 == Use::System { 900.0 } else { 30.0 };
+            *worth = (base + answers[section], 30.0);
+        }
+        worths
+    }
+}
+
+fn words(segment: &Segment) -> &str {
+    match segment {
+        Segment::Raw(text) => text,
+        Segment::Section(_) => " ",
+    }
+}
+
+struct Builder<'a, 'q> {
+    text: &'a str,
+    query: Option<&'q Query>,
+    pieces: Vec<Piece<'a>>,
+    sections: Vec<Section<'a>>,
+}
+
+impl<'a> Builder<'a, '_> {
+    fn root(&mut self, open: &[Segment], close: &[Segment]) {
+        let written: String = open.iter().chain(close).map(words).collect();
+        self.pieces.push(Piece { text: Cow::Owned(written), mandatory: true, ..Piece::of(self.text, 0..0, 2_000.0) });
+    }
+
+    fn group(&mut self, group: &Group, source: Range<usize>, worth: f64) -> usize {
+        let written: String = group.messages.iter().flatten().map(words).collect();
+        let span = source.start..source.start;
+        let text = Cow::Owned(written + ",");
+        self.pieces.push(Piece { text, needs: Some(0), end: source.end, ..Piece::of(self.text, span, worth) });
+        self.pieces.len() - 1
+    }
+
+    fn section(
+        &mut self,
+        (used, span, is_whole): &(Use, Range<usize>, bool),
+        string: &'a Option<String>,
+        parent: usize,
+        worths: &Worths,
+        group: Option<usize>,
+        number: usize,
+    ) {
+        let (base, best) = worths.sections[number];
+        let first = self.pieces.len();
+        let source = &self.text[span.clone()];
+        // A string with a lone half of a surrogate pair cannot be read, only kept or cut.
+        let is_whole = *is_whole || (string.is_none() && source.contains('\\'));
+        if is_whole {
+            let worth = if group.is_none() { base } else { base - 30.0 };
+            let written = Cow::Owned(without_blanks(source));
+            self.pieces.push(Piece { text: written, needs: Some(parent), ..Piece::of(self.text, span.clone(), worth) });
+            let range = first..first + 1;
+            let (span, used) = (span.clone(), *used);
+            self.sections.push(Section { used, span, is_whole, range, pieces: Vec::new(), layout: None });
+            return;
+        }
+        let inner: &'a str = match string {
+            Some(string) => string,
+            None => &source[1..source.len() - 1],
+        };
+        let Draft { mut pieces, layout } = nested(inner, *used, self.query);
+        let places = Places::of(source, string.is_some());
+        for piece in &mut pieces {
+            piece.span = span.start + places.of_inner(piece.span.start)..span.start + places.of_inner(piece.span.end);
+            piece.end = span.start + places.of_inner(piece.end);
+        }
+        let mut order: Vec<usize> = (0..pieces.len()).collect();
+        order.sort_by(|a, b| pieces[*b].worth.total_cmp(&pieces[*a].worth).then(a.cmp(b)));
+        let mut place = vec![0; pieces.len()];
+        order.iter().enumerate().for_each(|(rank, index)| place[*index] = rank);
+        let mandatory = pieces.iter().position(|piece| piece.mandatory);
+        for (index, piece) in pieces.iter().enumerate() {
+            let worth = if piece.worth == f64::NEG_INFINITY {
+                f64::NEG_INFINITY
+            } else {
+                base + best / (1.0 + place[index] as f64 / 4.0) - (place[index] as f64 * 1e-4).min(1.0)
+            };
+            let needs = piece.needs.or(mandatory.filter(|needed| *needed < index));
+            self.pieces.push(Piece {
+                text: escaped(&piece.text),
+                worth,
+                mandatory: false,
+                needs: Some(needs.map_or(parent, |needed| first + needed)),
+                ..piece.clone()
+            });
+        }
+        let range = first..self.pieces.len();
+        self.sections.push(Section { used: *used, span: span.clone(), is_whole, range, pieces, layout: Some(layout) });
+    }
+}
+
+/// The draft of what stands in a string, by its kind.
+fn nested<'a>(inner: &'a str, used: Use, query: Option<&Query>) -> Draft<'a> {
+    // What a tool is called with must still be read by it.
+    if used == Use::Call
+        && let Some(document) = Document::parse(inner).filter(|document| !document.is_lines)
+    {
+        return tree::draft(inner, &document, query);
+    }
+    compressor(detect(inner).kind).draft(inner, query)
+}
+
+/// Where the characters of a string without escapes are in the one with them.
+struct Places {
+    /// After each escape: the place without, and with escapes.
+    after: Vec<(usize, usize)>,
+}
+
+impl Places {
+    fn of(string: &str, has_escapes: bool) -> Self {
+        let mut after = vec![(0, 1)];
+        if !has_escapes {
+            return Self { after };
+        }
+        let mut inner = 0;
+        let mut at = 1;
+        while let Some(plain) = string[at..].find('\\') {
+            inner += plain;
+            at += plain;
+            let code = |at: usize| string.get(at + 2..at + 6).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let (long, short) = match string.as_bytes().get(at + 1) {
+                Some(b'u') => match code(at) {
+                    Some(0xd800..0xdc00) => (12, 4),
+                    Some(code) => (6, char::from_u32(code).map_or(3, char::len_utf8)),
+                    None => (2, 1),
+                },
+                _ => (2, 1),
+            };
+            inner += short;
+            at += long;
+            after.push((inner, at));
+        }
+        Self { after }
+    }
+
+    fn of_inner(&self, inner: usize) -> usize {
+        let index = self.after.partition_point(|(place, _)| *place <= inner).max(1) - 1;
+        let (place, source) = self.after[index];
+        source + inner - place
+    }
+}
+
+/// The text as it is written within quotes.
+fn escaped<'t>(text: &Cow<'t, str>) -> Cow<'t, str> {
+    if !text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        return text.clone();
+    }
+    let quoted = serde_json::to_string(text).expect("a string can be written as JSON");
+    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
+}
+
+/// The span with the blanks and the comma around it, where it fills its lines.
+fn whole_lines(text: &str, span: Range<usize>) -> Range<usize> {
+    let is_blank = |c: char| matches!(c, ' ' | '\t' | '\r');
+    let before = text[..span.start].trim_end_matches(is_blank);
+    let start = if before.is_empty() || before.ends_with('\n') { before.len() } else { span.start };
+    let rest = text[span.end..].trim_start_matches(is_blank);
+    let rest = rest.strip_prefix(',').unwrap_or(rest).trim_start_matches(is_blank);
+    match rest.strip_prefix('\n') {
+        Some(after) => start..text.len() - after.len(),
+        None => start..span.end,
+    }
+}
+
+impl Layout for Conversation<'_> {
+    fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
+        let mut out = String::new();
+        let kept = Kept { pieces, kept };
+        self.segments(&self.open, &kept, marks, &mut out);
+        let mut is_first = true;
+        let mut number = 0;
+        while number < self.groups.len() {
+            if !std::mem::take(&mut is_first) {
+                out.push_str(self.between);
+            }
+            let group = &self.groups[number];
+            if kept.kept[group.piece] {
+                for (place, message) in group.messages.iter().enumerate() {
+                    out.push_str(if place > 0 { self.between } else { "" });
+                    self.segments(message, &kept, marks, &mut out);
+                }
+                number += 1;
+                continue;
+            }
+            let gap = self.groups[number..].iter().take_while(|group| !kept.kept[group.piece]).count();
+            let gap = &self.groups[number..number + gap];
+            let count = gap.iter().map(|group| group.messages.len()).sum();
+            let cut = marks.note(group.piece..gap[gap.len() - 1].end);
+            let which = if count == 1 { "1 message".to_owned() } else { format!("{} messages", thousands(count)) };
+            let words = if marks.is_full() {
+                let (from, to) = (cut.from_line, cut.to_line);
+                let lines = if from == to { format!("line {from}") } else { format!("lines {from}-{to}") };
+                let part = if cut.partial { "part of " } else { "" };
+                let handle = marks.handle().map_or(String::new(), |handle| format!(", {handle}"));
+                format!("[{which} cut, {part}{lines}, {} tokens{handle}]", thousands(cut.tokens))
+            } else {
+                format!("[{which} cut]")
+            };
+            out.push_str(&told(&words));
+            number += gap.len();
+        }
+        self.segments(&self.close, &kept, marks, &mut out);
+        if self.between == "\n" {
+            out.push('\n');
+        }
+        out
+    }
+}
+
+struct Kept<'a> {
+    pieces: &'a [Piece<'a>],
+    kept: &'a [bool],
+}
+
+impl Conversation<'_> {
+    fn segments(&self, segments: &[Segment], kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
+        for segment in segments {
+            match segment {
+                Segment::Raw(text) => out.push_str(text),
+                Segment::Section(section) => self.section(&self.sections[*section], kept, marks, out),
+            }
+        }
+    }
+
+    fn section(&self, section: &Section<'_>, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
+        let range = section.range.clone();
+        let chosen = &kept.kept[range.clone()];
+        if chosen.iter().all(|kept| *kept) {
+            if section.is_whole {
+                out.push_str(&kept.pieces[range.start].text);
+            } else {
+                out.push_str(&self.text[section.span.clone()]);
+            }
+            return;
+        }
+        if !chosen.contains(&true) {
+            let cut = marks.note(range);
+            let words = match marks.words(&cut) {
+                words if words.is_empty() => "[…]".to_owned(),
+                words => words,
+            };
+            let first = self.text.as_bytes()[section.span.start];
+            out.push_str(&match (first, section.used) {
+                (b'[', _) => "[]".to_owned(),
+                (b'{', _) => format!("{{\"…\":\"{words}\"}}"),
+                (_, Use::Call) if is_json(&self.text[section.span.clone()]) => {
+                    format!("\"{{\\\"…\\\":\\\"{words}\\\"}}\"")
+                }
+                _ => format!("\"{words}\""),
+            });
+            return;
+        }
+        let Some(layout) = &section.layout else { return };
+        // Layouts that tell of all their gaps at the end must not tell of those before theirs.
+        let before = if layout.marks_each_gap() { std::mem::take(&mut marks.cuts) } else { Vec::new() };
+        let mut inner = Marks {
+            pieces: &section.pieces,
+            costs: &marks.costs[range],
+            lines: marks.lines,
+            handle: marks.handle,
+            style: marks.style,
+            whole: marks.whole,
+            cuts: before,
+        };
+        let written = layout.write(&section.pieces, chosen, &mut inner);
+        marks.cuts.append(&mut inner.cuts);
+        out.push('"');
+        out.push_str(&escaped(&Cow::Owned(written)));
+        out.push('"');
+    }
+}
+
+/// Whether a string holds an object.
+fn is_json(string: &str) -> bool {
+    string.trim_start_matches(['"', ' ']).starts_with('{')
+}
+
+/// Returns the ids of calls without a result and of results without a call, for tests.
+#[cfg(test)]
+fn orphans(text: &str) -> Vec<String> {
+    let document = Document::parse(text).expect("valid");
+    let found = Found::of(text, &document).expect("messages");
+    let reader = Reader { text, document: &document };
+    use std::collections::HashSet;
+    let calls: HashSet<&str> = found.messages.iter().flat_map(|message| reader.calls(*message)).collect();
+    let answers: HashSet<&str> = found.messages.iter().flat_map(|message| reader.answers(*message)).collect();
+    calls.symmetric_difference(&answers).map(|id| (*id).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compress::{Request, fit};
+    use crate::tokens::Measure;
+
+    #[test]
+    fn calls_and_their_results_stay_together() {
+        let turn = |index: usize| {
+            format!(
+                r#"{{"role":"assistant","content":null,"tool_calls":[{{"id":"c{index}","type":"function","function":{{"name":"read","arguments":"{{\"path\":\"src/{index}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"c{index}","content":"{}"}}"#,
+                format!("line {index} of the file\\n").repeat(30)
+            )
+        };
+        let turns: Vec<String> = (0..12).map(turn).collect();
+        let text = format!(
+            r#"[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"Read them."}},{},{{"role":"user","content":"And now?"}}]"#,
+            turns.join(",")
+        );
+        for budget in [60, 120, 250, 500, 900] {
+            let fitted = fit(&Request::new(&text, Some(budget), Measure::default())).expect("fits");
+            assert_eq!(fitted.kind, Kind::Dialog);
+            assert!(fitted.tokens_after <= budget);
+            assert!(fitted.text.contains("And now?") && fitted.text.contains("Be brief."), "{}", fitted.text);
+            assert_eq!(orphans(&fitted.text), Vec::<String>::new(), "{}", fitted.text);
+        }
+    }
+
+    #[test]
+    fn places_are_found_through_escapes() {
+        let string = r#""a\n\u00e9\ud83d\ude00z""#;
+        let inner: String = serde_json::from_str(string).expect("a string");
+        let places = Places::of(string, true);
+        let found: Vec<&str> = inner.char_indices().map(|(at, _)| &string[places.of_inner(at)..]).collect();
+        assert_eq!(found, [&string[1..], &string[2..], &string[4..], &string[10..], &string[22..]]);
+    }
+
+    #[test]
+    fn other_arrays_are_no_messages() {
+        assert!(!Messages::is(r#"[{"role":"admin","content":"x"}]"#));
+        assert!(!Messages::is(r#"[{"role":"user","name":"ann"}]"#));
+        assert!(!Messages::is(r#"{"messages":[]}"#));
+        assert!(Messages::is(r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#));
+        assert!(Messages::is("{\"role\":\"user\",\"content\":\"x\"}\n{\"role\":\"assistant\",\"content\":\"y\"}\n"));
+    }
+}
