@@ -154,7 +154,7 @@ fn unit(source: &str, block: Block, units: &mut Vec<Unit>) {
         return;
     }
     let spans = if whole {
-        vec![0..text.len()]
+        std::iter::once(0..text.len()).collect()
     } else if part == Part::Code {
         super::lines::spans(&text).collect()
     } else {
@@ -336,8 +336,8 @@ impl Reader<'_> {
     /// Reads the tag or comment at `at`; returns where it ends.
     fn tag(&mut self, at: usize) -> usize {
         let rest = &self.text[at..];
-        if rest.starts_with("<!--") {
-            let end = rest[4..].find("-->").map_or(self.text.len(), |end| at + end + 7);
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            let end = comment.find("-->").map_or(self.text.len(), |end| at + end + 7);
             return end;
         }
         let is_name = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
@@ -366,9 +366,9 @@ impl Reader<'_> {
             return self.skip(&name, at, end);
         }
         if is_closing {
-            self.closes(&name, at, end)
+            self.closes(&name, at, end);
         } else {
-            self.opens(&name, attributes, at, end)
+            self.opens(&name, attributes, at, end);
         }
         end
     }

@@ -513,7 +513,7 @@ impl Traces {
         }
         let messages = || range.clone().filter(|index| parts[*index] == Part::Message);
         // Python tells the cause first, the others last.
-        let root = if is_python { messages().next() } else { messages().last() };
+        let root = if is_python { messages().next() } else { messages().next_back() };
         for index in root.into_iter().chain(messages().next()) {
             self.is_root[index] = true;
         }

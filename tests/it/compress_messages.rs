@@ -101,8 +101,11 @@ fn is_alike(one: &Value, other: &Value) -> bool {
 }
 
 fn check_messages(document: &Value, query: Option<&str>, budget: usize, encoding: Encoding) -> Vec<Value> {
-    let text =
-        if budget % 2 == 0 { document.to_string() } else { serde_json::to_string_pretty(document).expect("JSON") };
+    let text = if budget.is_multiple_of(2) {
+        document.to_string()
+    } else {
+        serde_json::to_string_pretty(document).expect("JSON")
+    };
     assert_eq!(detect(&text).kind, Kind::Dialog);
     let fitted = check(&text, None, query, budget, encoding);
     let out: Value = serde_json::from_str(&fitted.text).unwrap_or_else(|error| panic!("{error}\n{}", fitted.text));

@@ -387,7 +387,8 @@ fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, 
         raw(&mut open, "[");
     }
     let spans = groups(reader, &found.messages);
-    let mut firsts: Vec<Range<usize>> = vec![0..scribe.sections.len()];
+    let mut firsts: Vec<Range<usize>> = Vec::with_capacity(spans.len() + 2);
+    firsts.push(0..scribe.sections.len());
     let mut groups: Vec<Group> = Vec::with_capacity(spans.len());
     for span in &spans {
         let first = scribe.sections.len();
