@@ -12,7 +12,7 @@ const EXPANDED_MAX: usize = 1 << 30;
 const BLOCK_MIN: usize = 3;
 
 /// Fewer bytes that were there before are written again.
-const BLOCK_BYTES_MIN: usize = 120;
+const BLOCK_BYTES_MIN: usize = 100;
 
 /// How what was there before begins.
 const SAME: &str = "[same as lines ";

@@ -191,6 +191,6 @@ mod tests {
     fn what_is_embedded_is_taken_out() {
         let text = "10:00 start\n{\n  \"a\": [1, 2]\n}\n10:01 end\n```rust\nfn x() {}\n```\n";
         let parts = Parts::of(text);
-        assert_eq!((parts.json, parts.fenced, parts.rest.as_str()), (19, 22, "10:00 start\n\n10:01 end\n"));
+        assert_eq!((parts.json, parts.fenced, parts.rest.as_str()), (17, 22, "10:00 start\n\n10:01 end\n"));
     }
 }

@@ -10,6 +10,8 @@ use super::marks::Cut;
 pub(super) struct LineIndex {
     starts: Vec<usize>,
     end: usize,
+    /// The line of another text that this one is a part of.
+    part_of: Option<usize>,
 }
 
 impl LineIndex {
@@ -19,7 +21,18 @@ impl LineIndex {
         if starts.len() > 1 && starts.last() == Some(&text.len()) {
             starts.pop();
         }
-        Self { starts, end: text.len() }
+        Self { starts, end: text.len(), part_of: None }
+    }
+
+    /// The index of a text that stands within one line of another, such as in a string of JSON: everything
+    /// in it is a part of that line.
+    pub(super) fn within(line: usize) -> Self {
+        Self { starts: vec![0], end: 0, part_of: Some(line) }
+    }
+
+    /// Whether the lines have numbers of their own.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.part_of.is_none()
     }
 
     /// The number of lines; 1 for an empty text.
@@ -29,7 +42,7 @@ impl LineIndex {
 
     /// The number, from 1, of the line that holds the byte at `offset`.
     pub(super) fn number(&self, offset: usize) -> usize {
-        self.starts.partition_point(|start| *start <= offset).max(1)
+        self.part_of.unwrap_or_else(|| self.starts.partition_point(|start| *start <= offset).max(1))
     }
 
     /// The bytes of the lines `from` to `to`, counted from 1, both included.
@@ -43,7 +56,7 @@ impl LineIndex {
     pub(super) fn cut(&self, span: Range<usize>, tokens: usize) -> Cut {
         let from_line = self.number(span.start);
         let to_line = self.number(span.end.max(span.start + 1) - 1);
-        let partial = self.span(from_line, to_line) != span;
+        let partial = self.part_of.is_some() || self.span(from_line, to_line) != span;
         Cut { from_line, to_line, tokens, partial }
     }
 }
@@ -73,5 +86,7 @@ mod tests {
         assert!(index.cut(2..4, 1).partial);
         assert_eq!(LineIndex::of(b"a\n").len(), 1);
         assert_eq!(LineIndex::of(b"").len(), 1);
+        let part = LineIndex::within(7);
+        assert_eq!((part.number(900), part.cut(3..90, 1).partial, part.is_numbered()), (7, true, false));
     }
 }

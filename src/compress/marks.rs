@@ -119,7 +119,12 @@ impl Marks<'_> {
     /// Returns one mark for everything noted so far, for a layout that only hints at its gaps.
     pub fn summary(&self) -> Option<String> {
         let lines: usize = self.cuts.iter().map(|cut| cut.to_line - cut.from_line + 1).sum();
-        let tokens = thousands(self.cuts.iter().map(|cut| cut.tokens).sum());
+        let tokens: usize = self.cuts.iter().map(|cut| cut.tokens).sum();
+        if let Some(first) = self.cuts.first().filter(|_| !self.lines.is_numbered()) {
+            let whole = Cut { tokens, ..first.clone() };
+            return Some(if self.style == Style::Brief { brief(&whole) } else { full(&whole, self.handle) });
+        }
+        let tokens = thousands(tokens);
         match (self.style, self.handle) {
             _ if self.cuts.is_empty() => None,
             (Style::Brief, _) => Some(format!("[{} lines cut]", thousands(lines))),

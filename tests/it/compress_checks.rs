@@ -61,7 +61,7 @@ pub fn check(text: &str, kind: Option<Kind>, query: Option<&str>, max_tokens: us
     }
     if first.level == Level::Summarize {
         assert!(!first.cuts.is_empty(), "{}", told());
-        let is_marked = first.text.contains("ctx:") || first.text.contains('…');
+        let is_marked = first.text.contains("ctx:") || first.text.contains('…') || first.text.contains(" cut");
         assert!(max_tokens < 100 || is_marked, "no mark tells of what is cut: {}", told());
     }
     if serde_json::from_str::<Value>(text).is_ok() && matches!(first.kind, Kind::Json | Kind::Dialog) {

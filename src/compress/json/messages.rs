@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::super::draft::{Compressor, Draft, Layout, Piece, Room};
+use super::super::lines::LineIndex;
 use super::super::marks::Marks;
 use super::super::{Kind, Query, compressor, detect};
 use super::scan::{Document, Shape, without_blanks};
@@ -30,6 +31,9 @@ const WORD_MAX: usize = 400;
 
 /// A member beside the messages that is longer than this, in bytes, may be cut as a whole.
 const MEMBER_MAX: usize = 1_000;
+
+/// What the system prompt and the last turn of the user are worth at least; they are never cut as a whole.
+const RULES: f64 = 900.0;
 
 /// Strings of these names say what a message is, and are never cut.
 const KEPT_WHOLE: &[&str] = &[
@@ -255,7 +259,7 @@ struct Section<'a> {
     is_whole: bool,
     /// Its pieces, by their numbers in the whole draft.
     range: Range<usize>,
-    /// Its own pieces: not escaped, with spans in the document.
+    /// Its own pieces: not escaped, with spans in the string.
     pieces: Vec<Piece<'a>>,
     layout: Option<Box<dyn Layout + 'a>>,
 }
@@ -526,9 +530,9 @@ impl Worths {
             let is_system =
                 messages(span).iter().any(|message| matches!(reader.role(*message), Some("system" | "developer")));
             let base = if Some(number) == last_asked {
-                1_000.0
+                RULES + 100.0
             } else if is_system {
-                900.0
+                RULES
             } else if Some(number) == first_asked {
                 150.0
             } else {
@@ -551,7 +555,7 @@ impl Worths {
         }
         worths.sections.resize(sections.len(), (0.0, 0.0));
         for (section, worth) in worths.sections.iter_mut().enumerate().filter(|(_, worth)| worth.1 == 0.0) {
-            let base = if sections[section].0 == Use::System { 900.0 } else { 30.0 };
+            let base = if sections[section].0 == Use::System { RULES } else { 30.0 };
             *worth = (base + answers[section], 30.0);
         }
         worths
@@ -582,7 +586,14 @@ impl<'a> Builder<'a, '_> {
         let written: String = group.messages.iter().flatten().map(words).collect();
         let span = source.start..source.start;
         let text = Cow::Owned(written + ",");
-        self.pieces.push(Piece { text, needs: Some(0), end: source.end, ..Piece::of(self.text, span, worth) });
+        let mandatory = worth >= RULES;
+        self.pieces.push(Piece {
+            text,
+            needs: Some(0),
+            end: source.end,
+            mandatory,
+            ..Piece::of(self.text, span, worth)
+        });
         self.pieces.len() - 1
     }
 
@@ -613,12 +624,7 @@ impl<'a> Builder<'a, '_> {
             Some(string) => string,
             None => &source[1..source.len() - 1],
         };
-        let Draft { mut pieces, layout } = nested(inner, *used, self.query);
-        let places = Places::of(source, string.is_some());
-        for piece in &mut pieces {
-            piece.span = span.start + places.of_inner(piece.span.start)..span.start + places.of_inner(piece.span.end);
-            piece.end = span.start + places.of_inner(piece.end);
-        }
+        let Draft { pieces, layout } = nested(inner, *used, self.query);
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by(|a, b| pieces[*b].worth.total_cmp(&pieces[*a].worth).then(a.cmp(b)));
         let mut place = vec![0; pieces.len()];
@@ -631,12 +637,16 @@ impl<'a> Builder<'a, '_> {
                 base + best / (1.0 + place[index] as f64 / 4.0) - (place[index] as f64 * 1e-4).min(1.0)
             };
             let needs = piece.needs.or(mandatory.filter(|needed| *needed < index));
+            // The first piece stands for the whole string; which parts of it are cut is the layout's matter.
+            let span = if index == 0 { span.clone() } else { span.end..span.end };
             self.pieces.push(Piece {
+                end: span.end,
+                span,
                 text: escaped(&piece.text),
+                close: piece.close,
                 worth,
                 mandatory: false,
                 needs: Some(needs.map_or(parent, |needed| first + needed)),
-                ..piece.clone()
             });
         }
         let range = first..self.pieces.len();
@@ -653,46 +663,6 @@ fn nested<'a>(inner: &'a str, used: Use, query: Option<&Query>) -> Draft<'a> {
         return tree::draft(inner, &document, query);
     }
     compressor(detect(inner).kind).draft(inner, query)
-}
-
-/// Where the characters of a string without escapes are in the one with them.
-struct Places {
-    /// After each escape: the place without, and with escapes.
-    after: Vec<(usize, usize)>,
-}
-
-impl Places {
-    fn of(string: &str, has_escapes: bool) -> Self {
-        let mut after = vec![(0, 1)];
-        if !has_escapes {
-            return Self { after };
-        }
-        let mut inner = 0;
-        let mut at = 1;
-        while let Some(plain) = string[at..].find('\\') {
-            inner += plain;
-            at += plain;
-            let code = |at: usize| string.get(at + 2..at + 6).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-            let (long, short) = match string.as_bytes().get(at + 1) {
-                Some(b'u') => match code(at) {
-                    Some(0xd800..0xdc00) => (12, 4),
-                    Some(code) => (6, char::from_u32(code).map_or(3, char::len_utf8)),
-                    None => (2, 1),
-                },
-                _ => (2, 1),
-            };
-            inner += short;
-            at += long;
-            after.push((inner, at));
-        }
-        Self { after }
-    }
-
-    fn of_inner(&self, inner: usize) -> usize {
-        let index = self.after.partition_point(|(place, _)| *place <= inner).max(1) - 1;
-        let (place, source) = self.after[index];
-        source + inner - place
-    }
 }
 
 /// The text as it is written within quotes.
@@ -807,11 +777,14 @@ impl Conversation<'_> {
         }
         let Some(layout) = &section.layout else { return };
         // Layouts that tell of all their gaps at the end must not tell of those before theirs.
-        let before = if layout.marks_each_gap() { std::mem::take(&mut marks.cuts) } else { Vec::new() };
+        let is_told_once = layout.marks_once() || !layout.marks_each_gap();
+        let before = if is_told_once { Vec::new() } else { std::mem::take(&mut marks.cuts) };
+        // A string of JSON has no line feeds.
+        let lines = LineIndex::within(marks.lines.number(section.span.start));
         let mut inner = Marks {
             pieces: &section.pieces,
             costs: &marks.costs[range],
-            lines: marks.lines,
+            lines: &lines,
             handle: marks.handle,
             style: marks.style,
             whole: marks.whole,
@@ -868,15 +841,6 @@ mod tests {
             assert!(fitted.text.contains("And now?") && fitted.text.contains("Be brief."), "{}", fitted.text);
             assert_eq!(orphans(&fitted.text), Vec::<String>::new(), "{}", fitted.text);
         }
-    }
-
-    #[test]
-    fn places_are_found_through_escapes() {
-        let string = r#""a\n\u00e9\ud83d\ude00z""#;
-        let inner: String = serde_json::from_str(string).expect("a string");
-        let places = Places::of(string, true);
-        let found: Vec<&str> = inner.char_indices().map(|(at, _)| &string[places.of_inner(at)..]).collect();
-        assert_eq!(found, [&string[1..], &string[2..], &string[4..], &string[10..], &string[22..]]);
     }
 
     #[test]

@@ -44,8 +44,8 @@ impl Layout for LogLines<'_> {
             if kept[run.start] {
                 for index in run {
                     if matches!(self.roles[index], Role::Message(_) | Role::Line(_)) {
-                        let number =
-                            std::mem::take(&mut after_gap).then(|| marks.lines.number(pieces[index].span.start));
+                        let is_told = std::mem::take(&mut after_gap) && marks.lines.is_numbered();
+                        let number = is_told.then(|| marks.lines.number(pieces[index].span.start));
                         writer.line(pieces, kept, index, number);
                     } else if self.roles[index] != Role::Values {
                         writer.out.push_str(&pieces[index].text);

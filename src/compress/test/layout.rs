@@ -33,7 +33,8 @@ impl Layout for Failures {
             }
             for piece in &pieces[run] {
                 let text = without_code(&piece.text, &mut code);
-                if std::mem::take(&mut missing) >= FEW_LINES && out.ends_with(['\n', ' ']) | out.is_empty() {
+                let is_far = std::mem::take(&mut missing) >= FEW_LINES && marks.lines.is_numbered();
+                if is_far && out.ends_with(['\n', ' ']) | out.is_empty() {
                     out.push_str(&format!("…{} ", marks.lines.number(piece.span.start)));
                 } else if text.starts_with("--> ") && out.ends_with('\n') {
                     out.pop();
