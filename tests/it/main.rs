@@ -9,6 +9,7 @@ mod compress_checks;
 mod compress_detection;
 mod compress_documents;
 mod compress_fuzz;
+mod compress_code;
 mod compress_kinds;
 mod compress_messages;
 mod compress_properties;

@@ -368,12 +368,18 @@ impl Cutter<'_> {
         let mut end = node.end;
         if !self.text[..end].ends_with('\n') {
             let rest = &self.text[end..room.end];
-            let line = rest.find('\n').map_or(rest, |found| &rest[..=found]);
-            let is_own = line.trim_start_matches([';', ',', ')', ' ', '\t', '\r']).trim().is_empty();
-            // What follows on the line is in other nodes; where lines are blocks, it goes along.
-            let is_next_there = next.is_some_and(|next| next.start_byte() < end + line.len() && next.is_named());
-            if (is_own && !is_next_there) || self.is_indented() {
-                end += line.len();
+            // Looked at only as far as it is punctuation: in minified code the line may be megabytes long,
+            // and every node of it comes by here.
+            let tail = rest
+                .trim_start_matches([';', ',', ')', ' ', '\t', '\r'])
+                .trim_start_matches(|next: char| next != '\n' && next.is_whitespace());
+            let own = rest.len() - tail.len() + usize::from(tail.starts_with('\n'));
+            let is_own = tail.is_empty() || tail.starts_with('\n');
+            if self.is_indented() {
+                end = end_of_line(&self.text[..room.end], end);
+            } else if is_own && !next.is_some_and(|next| next.start_byte() < end + own && next.is_named()) {
+                // What follows on the line is in other nodes otherwise.
+                end += own;
             }
         }
         (start, end.min(room.end))

@@ -1,0 +1,225 @@
+//! Source code of every language with a grammar, as a user hands it in: what is kept still parses,
+//! names every signature, says which lines are cut, and gives them back.
+
+use context_engine::base::{Handle, content_hash};
+use context_engine::compress::original::{What, part};
+use context_engine::compress::{Cut, Fitted, Kind, Request, fit};
+use context_engine::tokens::{Budget, Measure};
+use tree_sitter::{Language, Parser};
+
+/// How a language writes a file of a few functions.
+struct Style {
+    name: &'static str,
+    grammar: fn() -> Language,
+    head: &'static str,
+    /// A signature with `NAME` in it, up to where the body begins.
+    signature: &'static str,
+    /// The lines of a body, with `NAME` in them, and what closes it.
+    body: &'static str,
+    foot: &'static str,
+}
+
+const NAMES: [&str; 6] = ["weigh", "label", "seal", "route", "stamp", "deliver"];
+
+const SCRIPT: &str = "\n  let total = start;\n  for (const parcel of parcels) {\n    if (parcel.weight > 40) {\n      throw new Error('NAME: parcel is too heavy');\n    }\n    total += parcel.weight * this.rate;\n  }\n  this.seen.push('NAME');\n  return total;\n}\n\n";
+const TYPED: &str = "export interface Parcel {\n  weight: number;\n}\n\nexport class Depot {\n  private seen: string[] = [];\n  private rate: number = 3;\n\n";
+const BLOCK: &str = "\n    int total = start;\n    for (int at = 0; at < count; at++) {\n        if (weights[at] > 40) {\n            fail(\"NAME: parcel is too heavy\");\n        }\n        total += weights[at] * RATE;\n    }\n    record(\"NAME\", total);\n    return total;\n}\n\n";
+
+fn styles() -> [Style; 9] {
+    [
+        Style {
+            name: "Rust",
+            grammar: || tree_sitter_rust::LANGUAGE.into(),
+            head: "use std::fmt;\n\npub struct Depot {\n    rate: u32,\n}\n\nimpl Depot {\n",
+            signature: "    pub fn NAME(&self, start: u32, parcels: &[Parcel]) -> Result<u32, Error> {",
+            body: "\n        let mut total = start;\n        for parcel in parcels {\n            if parcel.weight > 40 {\n                return Err(Error::new(\"NAME: parcel is too heavy\"));\n            }\n            total += parcel.weight * self.rate;\n        }\n        self.record(\"NAME\", total);\n        Ok(total)\n    }\n\n",
+            foot: "}\n",
+        },
+        Style {
+            name: "Python",
+            grammar: || tree_sitter_python::LANGUAGE.into(),
+            head: "import logging\n\n\nclass Depot:\n    rate = 3\n\n",
+            signature: "    def NAME(self, start: int, parcels: list) -> int:",
+            body: "\n        total = start\n        for parcel in parcels:\n            if parcel.weight > 40:\n                raise ValueError(\"NAME: parcel is too heavy\")\n            total += parcel.weight * self.rate\n        logging.info(\"NAME: %d\", total)\n        self.seen.append(\"NAME\")\n        return total\n\n",
+            foot: "",
+        },
+        Style {
+            name: "TypeScript",
+            grammar: || tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            head: TYPED,
+            signature: "public NAME(start: number, parcels: Parcel[]): number {",
+            body: SCRIPT,
+            foot: "}\n",
+        },
+        Style {
+            name: "TSX",
+            grammar: || tree_sitter_typescript::LANGUAGE_TSX.into(),
+            head: "import React from 'react';\n\ntype Props = { parcels: string[]; open: boolean };\n\n",
+            signature: "export function NAME(props: Props): JSX.Element {",
+            body: "\n  const [count, setCount] = React.useState(0);\n  const shown = props.parcels.filter((parcel) => parcel !== 'NAME');\n  if (!props.open) {\n    return <p>NAME is closed</p>;\n  }\n  return (\n    <ul className=\"NAME\" onClick={() => setCount(count + 1)}>\n      {shown.map((parcel) => <li key={parcel}>{parcel}</li>)}\n    </ul>\n  );\n}\n\n",
+            foot: "",
+        },
+        Style {
+            name: "JavaScript",
+            grammar: || tree_sitter_javascript::LANGUAGE.into(),
+            head: "'use strict';\n\nconst fs = require('fs');\n\n",
+            signature: "function NAME(start, parcels) {",
+            body: SCRIPT,
+            foot: "module.exports = { weigh, deliver };\n",
+        },
+        Style {
+            name: "Go",
+            grammar: || tree_sitter_go::LANGUAGE.into(),
+            head: "package depot\n\nimport \"fmt\"\n\ntype Depot struct {\n\trate int\n}\n\n",
+            signature: "func (d *Depot) NAME(start int, parcels []Parcel) (int, error) {",
+            body: "\n\ttotal := start\n\tfor _, parcel := range parcels {\n\t\tif parcel.Weight > 40 {\n\t\t\treturn 0, fmt.Errorf(\"NAME: parcel %d is too heavy\", parcel.ID)\n\t\t}\n\t\ttotal += parcel.Weight * d.rate\n\t}\n\td.record(\"NAME\", total)\n\treturn total, nil\n}\n\n",
+            foot: "",
+        },
+        Style {
+            name: "Java",
+            grammar: || tree_sitter_java::LANGUAGE.into(),
+            head: "package org.example.depot;\n\nimport java.util.List;\n\npublic class Depot {\n    private static final int RATE = 3;\n\n",
+            signature: "public int NAME(int start, int[] weights, int count) throws DepotException {",
+            body: BLOCK,
+            foot: "}\n",
+        },
+        Style {
+            name: "C",
+            grammar: || tree_sitter_c::LANGUAGE.into(),
+            head: "#include <stdio.h>\n\n#define RATE 3\n\nstruct depot {\n    int rate;\n};\n\n",
+            signature: "static int NAME(int start, const int *weights, int count) {",
+            body: BLOCK,
+            foot: "",
+        },
+        Style {
+            name: "C++",
+            grammar: || tree_sitter_cpp::LANGUAGE.into(),
+            head: "#include <vector>\n\nnamespace depot {\n\nclass Store {\npublic:\n    explicit Store(int rate);\n};\n\n",
+            signature: "int Store::NAME(int start, const std::vector<int>& weights, int count) {",
+            body: BLOCK,
+            foot: "}\n",
+        },
+    ]
+}
+
+impl Style {
+    fn signatures(&self) -> Vec<String> {
+        NAMES.iter().map(|name| self.signature.replace("NAME", name).trim().to_owned()).collect()
+    }
+
+    fn source(&self) -> String {
+        let one = format!("{}{}", self.signature, self.body);
+        let all: String = NAMES.iter().map(|name| one.replace("NAME", name)).collect();
+        format!("{}{all}{}", self.head, self.foot)
+    }
+
+    fn parses(&self, text: &str) -> bool {
+        let mut parser = Parser::new();
+        parser.set_language(&(self.grammar)()).expect("a grammar");
+        !parser.parse(text, None).expect("a tree").root_node().has_error()
+    }
+}
+
+fn fitted(text: &str, max_tokens: usize, query: Option<&str>) -> Fitted {
+    let handle = Handle::of_hash(&content_hash(text.as_bytes()), 8);
+    let request = Request {
+        kind: Some(Kind::Code),
+        query,
+        handle: Some(&handle),
+        ..Request::new(text, Some(max_tokens), Measure::default())
+    };
+    fit(&request).expect("fits")
+}
+
+/// Whether a mark in `text` names the lines of `cut`.
+fn is_named(text: &str, cut: &Cut) -> bool {
+    let Cut { from_line, to_line, .. } = cut;
+    let words = if from_line == to_line {
+        [format!("line {from_line} cut"), format!("[…{from_line}]")]
+    } else {
+        [format!("lines {from_line}-{to_line} cut"), format!("[…{from_line}-{to_line}]")]
+    };
+    words.iter().any(|words| text.contains(words))
+}
+
+#[test]
+fn skeletons_of_every_language_keep_their_signatures_and_parse() {
+    for style in styles() {
+        let source = style.source();
+        assert!(style.parses(&source), "{}: the source itself", style.name);
+        let max_tokens = Measure::default().count(&source) * 6 / 10;
+        let out = fitted(&source, max_tokens, None);
+        let told = format!("{} at {max_tokens}: {out:?}\n{}", style.name, out.text);
+        assert!(out.tokens_after <= max_tokens && !out.cuts.is_empty(), "{told}");
+        assert!(style.parses(&out.text), "does not parse: {told}");
+        for signature in style.signatures() {
+            assert!(out.text.contains(&signature), "{signature} is missing: {told}");
+        }
+        for cut in &out.cuts {
+            assert!(is_named(&out.text, cut), "{cut:?} has no mark: {told}");
+        }
+    }
+}
+
+#[test]
+fn budgets_hold_and_results_are_final_in_every_language() {
+    for style in styles() {
+        let source = style.source();
+        let all = Measure::default().count(&source);
+        for query in [None, Some("how are parcels sealed")] {
+            for max_tokens in [0, 1, 10, 60, all / 10, all / 4, all / 2] {
+                let out = fitted(&source, max_tokens, query);
+                let told = format!("{} at {max_tokens}, {query:?}\n{}", style.name, out.text);
+                assert_eq!(Measure::default().count(&out.text), out.tokens_after, "{told}");
+                assert!(out.tokens_after <= max_tokens, "{told}");
+                assert_eq!(fitted(&out.text, max_tokens, query).text, out.text, "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_from_code_is_given_back_byte_for_byte() {
+    for style in styles() {
+        let source = style.source().replace('\n', "\r\n");
+        let lines: Vec<&str> = source.split_inclusive('\n').collect();
+        let out = fitted(&source, Measure::default().count(&source) / 2, None);
+        assert!(!out.cuts.is_empty(), "{}", style.name);
+        for cut in &out.cuts {
+            let what = What::Lines { from: cut.from_line, to: cut.to_line, skip_bytes: 0 };
+            let budget = Budget { tokens: 100_000, measure: Measure::default() };
+            let got = part(source.as_bytes(), &what, budget).expect("the lines are there");
+            assert_eq!(got.text, lines[cut.from_line - 1..cut.to_line].concat(), "{}: {cut:?}", style.name);
+        }
+    }
+}
+
+#[test]
+fn a_language_without_a_grammar_is_cut_by_whole_lines() {
+    let ruby: String = NAMES
+        .iter()
+        .map(|name| {
+            format!("def {name}(start, parcels)\n  total = start\n  parcels.each do |parcel|\n    total += parcel.weight # it's heavy\n  end\n  log(\"{name} #{{total}}\")\n  total\nend\n\n")
+        })
+        .collect();
+    let shell: String = NAMES
+        .iter()
+        .map(|name| {
+            format!("{name}() {{\n  local total=\"$1\"\n  for parcel in \"$@\"; do\n    total=$((total + ${{parcel#kg}}))\n  done\n  case $total in\n    0) return 1 ;;\n  esac\n  echo \"{name}: $total\"\n}}\n\n")
+        })
+        .collect();
+    let kotlin: String = NAMES
+        .iter()
+        .map(|name| {
+            format!("fun {name}(start: Int, parcels: List<Parcel>): Int {{\n    var total = start\n    for (parcel in parcels) {{\n        require(parcel.weight <= 40) {{ \"{name}: too heavy\" }}\n        total += parcel.weight\n    }}\n    return total\n}}\n\n")
+        })
+        .collect();
+    for (name, source) in [("Ruby", ruby), ("shell", shell), ("Kotlin", kotlin)] {
+        let max_tokens = Measure::default().count(&source) / 2;
+        let out = fitted(&source, max_tokens, None);
+        assert!(out.tokens_after <= max_tokens && !out.cuts.is_empty(), "{name}: {}", out.text);
+        assert!(out.cuts.iter().all(|cut| !cut.partial), "{name}: half a line is cut: {}", out.text);
+        let kept = out.text.lines().filter(|line| source.lines().any(|other| other == *line)).count();
+        assert!(kept >= 4, "{name}: {}", out.text);
+    }
+}
