@@ -151,8 +151,8 @@ impl Shrinking<'_> {
             // A share is counted in JSON, where line ends and quotation marks cost more.
             let plain = self.measure.count(&long.whole);
             let share = share.saturating_mul(plain) / long.tokens.max(1);
-            let kept = self.measure.prefix(&long.whole, share);
-            format!("{kept}{}", mark(plain.saturating_sub(share), long.handle.as_deref()))
+            let mark = mark(plain.saturating_sub(share), long.handle.as_deref());
+            beginning(&long.whole, self.measure, plain, share, &mark)
         };
         put(structured, &long.pointer, &long.cut);
     }
@@ -163,6 +163,19 @@ fn mark(tokens: usize, handle: Option<&str>) -> String {
     match handle {
         Some(handle) => format!("\n[... {tokens} tokens cut; context_retrieve {handle} has the whole]"),
         None => format!("\n[... {tokens} tokens cut]"),
+    }
+}
+
+/// Returns the beginning of a text with a mark: about `share` tokens of it, and never more in all than
+/// the `whole` tokens of the text, for which somebody may have set a budget.
+fn beginning(text: &str, measure: Measure, whole: usize, share: usize, mark: &str) -> String {
+    let mut share = share.min(whole.saturating_sub(measure.count(mark)));
+    loop {
+        let cut = format!("{}{mark}", measure.prefix(text, share));
+        if share == 0 || measure.fits(&cut, whole) {
+            return cut;
+        }
+        share -= 1;
     }
 }
 
@@ -307,6 +320,17 @@ mod tests {
         assert!(left < 51, "{value}");
         assert_eq!(value["more"], 102 - left);
         assert!(!shorten(&mut json!({ "one": [1] }), 1, 2));
+    }
+
+    #[test]
+    fn a_text_that_is_cut_is_not_longer_than_the_whole() {
+        let measure = Measure::default();
+        let text = "one two three ".repeat(50);
+        let whole = measure.count(&text);
+        for share in 0..whole {
+            let cut = beginning(&text, measure, whole, share, &mark(whole - share, Some("ctx:abcd2345")));
+            assert!(measure.count(&cut) <= whole && cut.contains("cut;"), "{share}: {cut}");
+        }
     }
 
     #[test]
