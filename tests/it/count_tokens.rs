@@ -181,6 +181,14 @@ fn an_unreadable_file_or_folder_is_named() {
 }
 
 #[test]
+fn long_names_do_not_make_long_errors() {
+    let place = Place::new();
+    let name = "no such file, ".repeat(90);
+    let ran = place.ctx(&["tokens", &name, &format!("{name}b"), &format!("{name}c")]);
+    assert!(ran.code == Some(3) && ran.stderr.len() < 2500 && ran.stderr.contains("no such"), "{ran:?}");
+}
+
+#[test]
 fn a_file_counts_once_however_it_is_named() {
     let place = Place::new();
     place.file("src/a.rs", &words(2));

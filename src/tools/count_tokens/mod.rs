@@ -241,9 +241,8 @@ fn none_counted(failures: &mut Vec<Failure>) -> Result<(), ToolError> {
     let reasons: Vec<&str> = failures.iter().take(REASONS_MAX).map(|failure| failure.error.message.as_str()).collect();
     let more = if more == 0 { String::new() } else { format!("; and {more} more") };
     let message = format!("{}{more}", reasons.join("; "));
-    let mut first = failures.swap_remove(0).error;
-    first.message = message;
-    Err(first)
+    let first = failures.swap_remove(0).error;
+    Err(ToolError { hint: first.hint, ..ToolError::new(first.kind, message) })
 }
 
 impl Item {
