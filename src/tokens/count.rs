@@ -105,6 +105,11 @@ impl Counter {
         self.weights.cheapest()
     }
 
+    /// Makes the working memory large enough for the merge of a pretoken of any length.
+    pub(super) fn suit_giant(&mut self) {
+        self.work.merge.suit(usize::MAX);
+    }
+
     /// Returns what a token of the pretoken `text[start..end]` costs.
     pub(super) fn weight(&self, text: &str, start: usize, end: usize) -> usize {
         self.weights.of(&text.as_bytes()[start..end])

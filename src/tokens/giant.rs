@@ -30,6 +30,7 @@ pub(super) enum Giant {
 ///
 /// The work is that of merging as much as there is room for.
 pub(super) fn tokens(counter: &mut Counter, text: &str, start: usize, end: usize, room: usize) -> Giant {
+    counter.suit_giant();
     let mut beginning = Beginning { text, start, end, ends: Vec::new() };
     let mut to = start.saturating_add(room.saturating_mul(2)).saturating_add(MORE).min(end);
     loop {

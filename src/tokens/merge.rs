@@ -12,6 +12,9 @@ use super::vocab::{Token, Vocab};
 /// The most pairs of tokens that are remembered, at eight bytes each.
 const PAIRS_MAX: usize = 1 << 14;
 
+/// The fewest: rows of blanks need many, however short the text is.
+const PAIRS_MIN: usize = 1 << 10;
+
 /// Bytes of text for which a remembered pair is worth its initialisation.
 const BYTES_PER_PAIR: usize = 64;
 
@@ -38,7 +41,7 @@ pub(super) struct Merge {
 impl Merge {
     /// Makes the working memory large enough for texts of about `len` bytes.
     pub(super) fn suit(&mut self, len: usize) {
-        let pairs = (len / BYTES_PER_PAIR).checked_ilog2().map_or(1, |log| 1 << log).clamp(64, PAIRS_MAX);
+        let pairs = (len / BYTES_PER_PAIR).checked_ilog2().map_or(1, |log| 1 << log).clamp(PAIRS_MIN, PAIRS_MAX);
         if self.pairs.len() < pairs {
             self.pairs = vec![0; pairs];
         }
