@@ -139,12 +139,16 @@ impl Marks<'_> {
     }
 }
 
-/// Returns the marks that stand in a text.
+/// Returns the marks that stand in a text, those of layouts with words of their own too: items and members of JSON,
+/// messages, library frames, the legend of a log, comments in code, and numbers after gaps. An ellipsis
+/// of the text's own at the end of a line is taken for one: rather too much than too little.
 pub(super) fn marks_in(text: &str) -> impl Iterator<Item = &str> {
     static MARK: LazyLock<Regex> = LazyLock::new(|| {
-        let tokens = r"[0-9,]+ tokens(?:, ctx:[0-9a-z]+)?";
-        let full = format!(r"(?:part of )?lines? \d+(?:-\d+)? cut, {tokens}|[0-9,]+ lines cut(?:, {tokens})?");
-        Regex::new(&format!(r"\[(?:{full}|…(?:\d+(?:-\d+)?)?)\]|(?m:^)…\d+")).expect("a pattern")
+        let what = r#"[\[…](?:part of )?(?:lines? \d+(?:-\d+)?|[0-9,]+ [a-z]+) cut(?:[,;] [^\]"\n]*)?\]?"#;
+        let member = r#""…+":"(?:[^"\\]|\\.)*""#;
+        let brief = r"\[…(?:\d+(?:-\d+)?)?(?:: [0-9,]+ library frames?)?\]";
+        let signs = r#"/\*…\*/|//…|# …|…\d+|"…"|(?m:…$)"#;
+        Regex::new(&format!("{member}|{what}|{brief}|{signs}")).expect("a pattern")
     });
     MARK.find_iter(text).map(|found| found.as_str())
 }

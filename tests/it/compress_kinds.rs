@@ -15,6 +15,14 @@ fn fixture(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The first fixture of a kind.
+pub fn fixture_of(kind: Kind) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compress").join(kind.word());
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let first = files.map(|file| file.expect("a file").path()).min().expect("a fixture of each kind");
+    fs::read_to_string(first).expect("a text")
+}
+
 /// Fits a fixture, detected as `kind`, and asserts what must be in it.
 fn check(name: &str, kind: Kind, query: Option<&str>, max_tokens: usize, kept: &[&str]) {
     let text = fixture(name);

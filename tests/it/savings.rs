@@ -1,10 +1,14 @@
 //! `ctx savings`: what every call saved, added up honestly.
 
+use context_engine::base::{Handle, content_hash};
+use context_engine::compress::savings::Saving;
+use context_engine::compress::{COMPRESSORS, Request, fit};
 use context_engine::store::SavingRow;
-use context_engine::tokens::Encoding;
+use context_engine::tokens::{Encoding, Measure};
 use serde_json::json;
 
 use crate::cli::Place;
+use crate::compress_kinds::fixture_of;
 use crate::support::{Project, run};
 
 fn long(what: &str) -> String {
@@ -51,6 +55,30 @@ fn every_call_is_counted_also_one_that_saves_nothing() {
         assert_eq!((rows[0].kind.as_str(), rows[0].before), ("packet", tokens(&long("dogs")) + tokens("Short.")));
         assert_eq!(rows[0].after, packet["tokens"].as_u64().expect("a number"));
     });
+}
+
+#[test]
+fn the_marks_of_every_kind_cost_something() {
+    let measure = Measure::default();
+    for compressor in COMPRESSORS {
+        let (kind, name) = (compressor.kind(), compressor.kind().word());
+        let text = fixture_of(kind);
+        for share in [4, 10] {
+            let handle = Handle::of_hash(&content_hash(text.as_bytes()), 8);
+            let budget = (measure.count(&text) / share).max(60);
+            let request =
+                Request { kind: Some(kind), handle: Some(&handle), ..Request::new(&text, Some(budget), measure) };
+            let made = fit(&request).expect("fits");
+            let saving = Saving::of("test", kind, made.tokens_before, made.tokens_after, &made.text, measure);
+            let told = format!("{name} at 1/{share}: {saving:?}\n{}", made.text);
+            assert_eq!(saving.marks > 0, !made.cuts.is_empty(), "{told}");
+            assert!(saving.marks <= saving.after, "{told}");
+            // The mark that names the handle is always one of them.
+            if made.text.contains(handle.as_str()) {
+                assert!(saving.marks >= measure.count(handle.as_str()), "{told}");
+            }
+        }
+    }
 }
 
 #[test]
