@@ -5,8 +5,11 @@
 //! Markdown) is taken out before the rest is judged. All of it is bounded, so a large text takes as long
 //! as a small one; only what may be the messages of a conversation is read to its end.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
+use super::clean::clean;
 use super::json::Messages;
 use super::{COMPRESSORS, Kind, stack};
 
@@ -69,6 +72,8 @@ pub fn detect(text: &str) -> Detected {
 
 /// Judges a part of a text.
 fn judge(sample: &str) -> Detected {
+    // Colours are no part of what a line says.
+    let sample = &*if sample.contains('\u{1b}') { clean(sample) } else { Cow::Borrowed(sample) };
     let whole = best(sample);
     let parts = Parts::of(sample);
     let all = sample.len().max(1);

@@ -13,6 +13,7 @@ mod compress_fuzz;
 mod compress_kinds;
 mod compress_messages;
 mod compress_properties;
+mod compress_runners;
 mod compress_talk;
 mod compress_traces;
 mod config;

@@ -1,7 +1,7 @@
 //! What a line of test or compiler output is, and whose failure it belongs to.
 //!
 //! One reader for all runners: pytest, unittest, cargo, node's TAP and spec reports, go, jest, vitest,
-//! JUnit XML and compilers in general print different words, but each failure has a headline, a
+//! mocha, ESLint, JUnit XML and compilers in general print different words, but each failure has a headline, a
 //! message and a place, and what stands between them is detail.
 
 use super::{has_place, is_pass, is_summary};
@@ -51,6 +51,14 @@ pub(super) struct Reader {
     placed: bool,
     /// Whether the line before was a frame in the user's code, or in a library.
     frame: Option<bool>,
+    /// Within a traceback of Python, which ends with what was raised.
+    traced: bool,
+    /// A headline has been read that names a test, and nothing of what was wrong.
+    named: bool,
+    /// mocha has begun to tell of its failures.
+    listed: bool,
+    /// How far the first line of a message of go is indented; what is further in belongs to it.
+    said_at: Option<usize>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -65,22 +73,25 @@ enum Block {
     PassYaml,
     /// The list of names at the end of `cargo test`.
     Names,
+    /// The names of a test of mocha and of what it is in.
+    Titles,
 }
 
 const NEAR: usize = 3;
 
 impl Reader {
-    /// Returns what the next line is.
-    pub(super) fn class(&mut self, line: &str) -> Class {
+    /// Returns what the next line is; some lines are known by the line `after` them.
+    pub(super) fn class(&mut self, line: &str, after: &str) -> Class {
         let trimmed = line.trim();
         if trimmed.is_empty() {
+            self.said_at = None;
             if matches!(self.block, Block::Error | Block::Warning | Block::Names) {
                 self.block = Block::None;
             }
             self.frame = None;
             return Class::Noise;
         }
-        let class = self.of(line, trimmed);
+        let class = self.of(line, trimmed, after);
         if matches!(class, Class::Core | Class::Detail | Class::Trouble) {
             self.near = NEAR;
         } else if class == Class::Other && self.near > 0 {
@@ -90,9 +101,10 @@ impl Reader {
         class
     }
 
-    fn of(&mut self, line: &str, trimmed: &str) -> Class {
+    fn of(&mut self, line: &str, trimmed: &str, after: &str) -> Class {
         if is_summary(trimmed) {
             self.block = Block::None;
+            self.listed |= trimmed.ends_with(" failing");
             return Class::Summary;
         }
         if let Some((dots, _)) = trimmed.split_once('[').filter(|(_, rest)| rest.ends_with("%]"))
@@ -113,7 +125,10 @@ impl Reader {
             self.messages = 0;
             return Class::Pass;
         }
-        if let Some(class) = self.headline(line, trimmed) {
+        if let Some(class) = self.headline(line, trimmed, after) {
+            return class;
+        }
+        if let Some(class) = self.traceback(line, trimmed) {
             return class;
         }
         match self.block {
@@ -123,14 +138,20 @@ impl Reader {
             Block::Error => return self.diagnostic(trimmed),
             _ => {}
         }
-        if let Some(class) = self.frame(line, trimmed) {
+        if let Some(class) = self.frame(line, trimmed, after) {
             return class;
+        }
+        if let Some(indent) = self.said_at {
+            if line.len() - line.trim_start().len() > indent {
+                return Class::Core;
+            }
+            self.said_at = None;
         }
         if self.messages > 0 && !is_separator(trimmed) {
             self.messages -= 1;
             return Class::Core;
         }
-        self.rest(trimmed)
+        self.rest(line, trimmed)
     }
 
     fn begin(&mut self, messages: usize) -> Class {
@@ -139,14 +160,55 @@ impl Reader {
         self.placed = false;
         self.frame = None;
         self.messages = messages;
+        self.traced = false;
+        self.named = false;
+        self.said_at = None;
         Class::Core
     }
 
+    /// Begins a failure, unless the line before named the test that this is about.
+    fn begin_or_go_on(&mut self, messages: usize) -> Class {
+        if !std::mem::take(&mut self.named) {
+            return self.begin(messages);
+        }
+        self.block = Block::None;
+        self.messages = messages;
+        Class::Core
+    }
+
+    /// A line of a traceback of Python that is not a frame: the last one says what was raised, whatever its name.
+    fn traceback(&mut self, line: &str, trimmed: &str) -> Option<Class> {
+        if trimmed.starts_with("Traceback (most recent call last)") {
+            self.traced = !line.starts_with(' ');
+            return Some(Class::Noise);
+        }
+        if trimmed.starts_with("The above exception was the direct") || trimmed.starts_with("During handling of the") {
+            // What follows is told anew.
+            self.told = usize::MAX;
+            return Some(Class::Near);
+        }
+        if self.traced && !line.starts_with([' ', '\t', '[']) {
+            self.traced = false;
+            self.frame = None;
+            return Some(if is_separator(trimmed) { Class::Noise } else { Class::Core });
+        }
+        None
+    }
+
     /// A line that begins something.
-    fn headline(&mut self, line: &str, trimmed: &str) -> Option<Class> {
+    fn headline(&mut self, line: &str, trimmed: &str, after: &str) -> Option<Class> {
         let starts = |signs: &[&str]| signs.iter().any(|sign| trimmed.starts_with(sign));
         let is_left = !line.starts_with([' ', '\t']);
-        if is_left && (starts(&["error[", "error: ", "Error: "]) || is_located(trimmed, "error")) {
+        if is_left && starts(&["error: test failed", "error: doctest failed", "error: script failed"])
+            || (starts(&["error: "]) && trimmed.ends_with(" failed:"))
+        {
+            self.block = Block::Names;
+            return Some(Class::Told);
+        }
+        if is_left && starts(&["Error: "]) {
+            return Some(self.begin_or_go_on(0));
+        }
+        if is_left && (starts(&["error[", "error: "]) || is_located(trimmed, "error") || is_undefined(trimmed)) {
             let class = self.begin(0);
             self.block = Block::Error;
             self.placed = is_located(trimmed, "error");
@@ -155,6 +217,49 @@ impl Reader {
         if is_left && (starts(&["warning: ", "warning["]) || is_located(trimmed, "warning")) {
             self.block = Block::Warning;
             return Some(Class::Warning);
+        }
+        // go and others that name the place and what is wrong there, on one line.
+        if is_left && is_placed(trimmed) {
+            return Some(match trimmed {
+                _ if trimmed.contains(": note: ") || trimmed.contains(" required from ") && !is_here(trimmed) => {
+                    Class::Other
+                }
+                _ if is_here(trimmed) => Class::Core,
+                _ if is_library(trimmed) || trimmed.contains(": In ") => Class::Noise,
+                _ => {
+                    self.begin(0);
+                    self.placed = true;
+                    Class::Core
+                }
+            });
+        }
+        // ESLint: the path of a file, and its problems below it.
+        if let Some(is_error) = problem(line) {
+            return Some(if is_error { Class::Core } else { Class::Warning });
+        }
+        if is_left && problem(after).is_some() {
+            return Some(self.begin(0));
+        }
+        // mocha: `1) cart`, and the names within it on lines of their own, up to a colon.
+        if let Some((number, _)) = trimmed.split_once(") ")
+            && !number.is_empty()
+            && number.len() < 5
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && !is_left
+        {
+            if !self.listed {
+                return Some(Class::Mention);
+            }
+            let class = self.begin(usize::from(trimmed.ends_with(':')));
+            self.block = if trimmed.ends_with(':') { Block::None } else { Block::Titles };
+            return Some(class);
+        }
+        if self.block == Block::Titles {
+            if trimmed.ends_with(':') {
+                self.block = Block::None;
+                self.messages = 1;
+            }
+            return Some(Class::Core);
         }
         // pytest and unittest.
         if trimmed.starts_with("___") && trimmed.ends_with("___") && trimmed.contains(|c: char| c.is_alphanumeric()) {
@@ -168,10 +273,14 @@ impl Reader {
             return Some(Class::Noise);
         }
         if trimmed.starts_with("E   ") {
+            let said = trimmed[1..].trim();
+            if said.trim_matches(['^', '~', ' ']).is_empty() {
+                return Some(Class::Noise);
+            }
             // The first says what, the others how.
-            let class = if self.told == self.failures && self.failures > 0 { Class::Detail } else { Class::Core };
+            let is_new = self.told != self.failures || self.failures == 0 || is_raised(said);
             self.told = self.failures;
-            return Some(class);
+            return Some(if is_new { Class::Core } else { Class::Detail });
         }
         if trimmed.starts_with("> ") && line.starts_with('>') {
             return Some(Class::Detail);
@@ -179,6 +288,7 @@ impl Reader {
         // cargo test.
         if starts(&["---- "]) && trimmed.ends_with("----") {
             self.begin(0);
+            self.named = true;
             return Some(Class::Mention);
         }
         if trimmed.starts_with("===") && trimmed.ends_with("===") {
@@ -192,6 +302,7 @@ impl Reader {
             if self.failures == 0 || self.placed {
                 self.begin(0);
             }
+            self.named = false;
             self.block = Block::None;
             self.placed = true;
             self.messages = 1;
@@ -205,19 +316,42 @@ impl Reader {
             self.messages = if trimmed.ends_with("|-") || trimmed.ends_with('|') { 1 } else { 0 };
             return Some(Class::Core);
         }
+        // node names the place of a test above it.
+        if starts(&["test at "]) && has_place(trimmed) {
+            self.begin(0);
+            self.named = true;
+            self.placed = true;
+            return Some(Class::Core);
+        }
+        if starts(&["✖ "]) && self.named {
+            return Some(self.begin_or_go_on(1));
+        }
+        if starts(&["<failure", "<error"]) && self.named {
+            return Some(self.begin_or_go_on(1));
+        }
         if starts(&["--- FAIL", "✖ ", "✗ ", "● ", "<failure", "<error"]) || (is_left && starts(&["panic: "])) {
             let messages =
                 usize::from(!starts(&["--- FAIL", "panic: "])) + usize::from(trimmed.starts_with("--- FAIL"));
             return Some(if starts(&["✖ failing tests"]) { Class::Noise } else { self.begin(messages) });
         }
-        if trimmed.starts_with("FAIL ") && trimmed.contains(" > ") {
+        if trimmed.starts_with("FAIL ") && (trimmed.contains(" > ") || trimmed.contains(" [ ")) {
             return Some(self.begin(1));
         }
         if trimmed.starts_with("<testcase") {
-            return Some(if trimmed.ends_with("/>") { Class::Pass } else { Class::Detail });
+            let told = |sign: &&str| after.trim_start().starts_with(*sign) || trimmed.contains(*sign);
+            if !["<failure", "<error"].iter().any(|sign| told(sign)) {
+                return Some(Class::Pass);
+            }
+            self.begin(0);
+            self.named = true;
+            return Some(Class::Core);
         }
         if trimmed.starts_with("<testsuite ") {
-            return Some(Class::Summary);
+            let is_good = trimmed.contains("failures=\"0\"") && !trimmed.contains("errors=\"1");
+            return Some(if is_good { Class::Noise } else { Class::Summary });
+        }
+        if trimmed.starts_with("</") || trimmed.starts_with("<skipped") {
+            return Some(Class::Noise);
         }
         let ends = [" ... FAILED", " ... FAIL", " ... ERROR", " FAILED"].iter().any(|sign| trimmed.ends_with(sign));
         if ends || starts(&["FAILED ", "ERROR ", "FAIL ", "FAIL\t", "× "]) || is_pytest_result(trimmed) {
@@ -245,7 +379,7 @@ impl Reader {
     }
 
     /// A line of a stack trace.
-    fn frame(&mut self, line: &str, trimmed: &str) -> Option<Class> {
+    fn frame(&mut self, line: &str, trimmed: &str, after: &str) -> Option<Class> {
         let numbered = trimmed.split_once(": ").is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
         let is_frame = trimmed.starts_with("at ")
             || trimmed.starts_with("❯ ")
@@ -253,6 +387,19 @@ impl Reader {
             || (line.starts_with('\t') && trimmed.contains(".go:"));
         if numbered && line.starts_with("  ") && trimmed.contains("::") {
             return Some(Class::Noise);
+        }
+        // go writes the call above its place.
+        if line.ends_with(')') && !line.starts_with([' ', '\t']) && after.starts_with('\t') && after.contains(".go:") {
+            let is_told = self.placed || is_library(after) || is_library(trimmed);
+            return Some(if is_told { Class::Noise } else { Class::Core });
+        }
+        // pytest writes `path:line: in name` in its short form.
+        if let Some((place, _)) = trimmed.split_once(": in ")
+            && place.contains(".py:")
+        {
+            let own = !is_library(trimmed);
+            self.frame = Some(own);
+            return Some(if own { Class::Core } else { Class::Noise });
         }
         if is_frame {
             let own = !is_library(trimmed) && has_place(trimmed);
@@ -271,9 +418,27 @@ impl Reader {
         }
     }
 
-    fn rest(&mut self, trimmed: &str) -> Class {
+    fn rest(&mut self, line: &str, trimmed: &str) -> Class {
         let starts = |signs: &[&str]| signs.iter().any(|sign| trimmed.starts_with(sign));
-        if is_separator(trimmed) || starts(&["Traceback (", "stack backtrace:", "stack: ", "# Subtest"]) {
+        if is_separator(trimmed)
+            || (trimmed.starts_with("goroutine ") && trimmed.ends_with("]:"))
+            || (trimmed.starts_with("panic: ") && line.starts_with('\t'))
+            || matches!(
+                trimmed,
+                "FAIL" | "PASS" | "+ actual - expected" | "+ expected - actual" | "stderr:" | "stdout:"
+            )
+            || starts(&[
+                "Traceback:",
+                "stack backtrace:",
+                "stack: ",
+                "# Subtest",
+                "Test executable failed",
+                "Hint: make",
+                "created by ",
+                "panic({",
+            ])
+            || (has_place(trimmed) && is_library(trimmed))
+        {
             return Class::Noise;
         }
         let head = trimmed.split([':', ' ', '[']).next().unwrap_or("");
@@ -286,7 +451,12 @@ impl Reader {
         }
         if has_place(trimmed) && self.failures > 0 {
             let first = !std::mem::replace(&mut self.placed, true);
-            return if first { Class::Core } else { Class::Frame };
+            // In Python the last place is where it happened; go's messages stand behind the place.
+            let is_telling = trimmed.contains(".py:") || said_by_go(trimmed);
+            if said_by_go(trimmed) {
+                self.said_at = Some(line.len() - line.trim_start().len());
+            }
+            return if first || is_telling { Class::Core } else { Class::Frame };
         }
         if starts(&["left:", "right:", "Expected", "Received", "expected:", "actual:", "assert", "- ", "+ "])
             || trimmed.contains(" !== ")
@@ -338,6 +508,57 @@ fn is_pytest_result(line: &str) -> bool {
     line.contains("::") && line.ends_with("%]") && (line.contains(" FAILED ") || line.contains(" ERROR "))
 }
 
+/// `src/x.go:3:5: what is wrong`.
+pub(super) fn is_placed(line: &str) -> bool {
+    let line = line.strip_prefix("vet: ").unwrap_or(line);
+    let Some((place, said)) = line.split_once(": ") else { return false };
+    let mut parts = place.rsplitn(3, ':');
+    let is_number =
+        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let numbers = is_number(parts.next()) && is_number(parts.next());
+    numbers && !said.trim().is_empty() && parts.next().is_some_and(|path| path.contains('.') && !path.contains(' '))
+}
+
+/// Whether this is the place in one's own code that a template of C++ was asked for.
+fn is_here(line: &str) -> bool {
+    line.ends_with(" required from here")
+}
+
+/// What a linker has not found.
+fn is_undefined(line: &str) -> bool {
+    line.contains(": undefined reference to ") || line.contains(": multiple definition of ")
+}
+
+/// A problem as ESLint writes it below the path of a file: `  3:16  error  what  rule`; whether it is an error.
+pub(super) fn problem(line: &str) -> Option<bool> {
+    if !line.starts_with(' ') {
+        return None;
+    }
+    let mut words = line.split_whitespace();
+    let (row, column) = words.next()?.split_once(':')?;
+    let numbers = [row, column].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    match words.next()? {
+        "error" if numbers => Some(true),
+        "warning" if numbers => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether what pytest tells is what was raised.
+fn is_raised(said: &str) -> bool {
+    let name = said.split([':', ' ']).next().unwrap_or("");
+    ["Error", "Exception"].iter().any(|end| name.ends_with(end))
+        || (said[name.len()..].starts_with(": ") && name.contains('.') && !name.contains(['\'', '"', '/']))
+}
+
+/// `cart_test.go:17: want round`.
+fn said_by_go(line: &str) -> bool {
+    line.split_once(".go:").is_some_and(|(path, rest)| {
+        !path.contains([' ', '/'])
+            && rest.split_once(": ").is_some_and(|(line, _)| line.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
 fn is_separator(line: &str) -> bool {
     line.len() >= 3 && line.bytes().all(|byte| b"=-_*~.".contains(&byte))
 }
@@ -355,6 +576,13 @@ pub(in crate::compress) fn is_library(frame: &str) -> bool {
         "/lib/python",
         "<frozen ",
         "/usr/local/go/src/",
+        "/usr/lib/go",
+        "/src/testing/",
+        "/src/runtime/",
+        "_testmain.go",
+        "testing.tRunner(",
+        "testing.(*",
+        "/usr/include/",
         "/pkg/mod/",
         "at java.",
         "at javax.",

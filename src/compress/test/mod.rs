@@ -6,6 +6,7 @@
 
 mod grammar;
 mod layout;
+mod signs;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -28,29 +29,7 @@ impl Compressor for Test {
     }
 
     fn recognises(&self, sample: &str) -> u8 {
-        const CERTAIN: &[&str] = &[
-            "test result: ",
-            "test session starts",
-            "\nFAILED (",
-            "\n--- FAIL: ",
-            "\n=== RUN ",
-            "TAP version ",
-            "\nTest Suites: ",
-            "could not compile `",
-            "<testsuite",
-        ];
-        const LIKELY: &[&str] =
-            &["\nrunning ", "\nerror[E", "\nwarning: ", "\n   Compiling ", "\nok ", "\nnot ok ", "\nRan "];
-        let count = |signs: &[&str]| signs.iter().filter(|sign| sample.contains(*sign)).count();
-        let lines = sample.lines().filter(|line| !line.trim().is_empty()).take(400).count().max(1);
-        let passes = sample.lines().take(400).filter(|line| is_pass(line)).count();
-        match (count(CERTAIN), count(LIKELY)) {
-            (1.., _) => 96,
-            (0, 2..) => 80,
-            (0, 1) if passes * 3 > lines => 75,
-            _ if passes * 2 > lines && passes > 2 => 70,
-            _ => 0,
-        }
+        signs::certainty(sample)
     }
 
     fn folds_repeats(&self) -> bool {
@@ -109,29 +88,58 @@ impl Compressor for Test {
 /// What each line is, and how many failures had begun by then.
 fn read(text: &str, lines: &[(std::ops::Range<usize>, usize)]) -> Vec<(Class, usize)> {
     let mut reader = Reader::default();
-    let line = |span: &std::ops::Range<usize>| first_line(&text[span.clone()]);
+    let line = |index: usize| lines.get(index).map_or("", |(span, _)| first_line(&text[span.clone()]));
     let mut read: Vec<(Class, usize)> =
-        lines.iter().map(|(span, _)| (reader.class(line(span)), reader.failures)).collect();
-    let mut seen = HashSet::new();
-    let mut names = HashSet::new();
-    for ((class, _), (span, _)) in read.iter_mut().zip(lines) {
-        if *class == Class::Core {
-            names.extend(names_in(line(span)));
-            if !seen.insert(line(span).trim()) {
-                *class = Class::Mention;
+        (0..lines.len()).map(|index| (reader.class(line(index), line(index + 1)), reader.failures)).collect();
+    // Some runners tell of all failures again at their end.
+    if let Some(again) = (0..lines.len()).rev().find(|index| tells_again(line(*index).trim())) {
+        let later: HashSet<&str> = (again..lines.len()).map(|index| line(index).trim()).collect();
+        for (index, (class, _)) in read[..again].iter_mut().enumerate() {
+            if !matches!(class, Class::Pass | Class::Noise | Class::Summary) && later.contains(line(index).trim()) {
+                *class = Class::Told;
             }
         }
     }
-    for ((class, _), (span, _)) in read.iter_mut().zip(lines) {
+    // A failure of which every word has been told is told again.
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut start = 0;
+    while start < read.len() {
+        let failure = read[start].1;
+        let end = start + read[start..].iter().take_while(|(_, other)| *other == failure).count();
+        let core: Vec<usize> = (start..end).filter(|index| read[*index].0 == Class::Core).collect();
+        if core.iter().all(|index| seen.contains(line(*index).trim())) {
+            core.iter().for_each(|index| read[*index].0 = Class::Mention);
+        }
+        seen.extend(core.iter().map(|index| line(*index).trim()));
+        start = end;
+    }
+    let mut names: HashSet<&str> = HashSet::new();
+    (0..read.len()).filter(|index| read[*index].0 == Class::Core).for_each(|index| names.extend(names_in(line(index))));
+    // The headline of a test of cargo is needed where what went wrong does not name it.
+    for (index, (class, _)) in read.iter_mut().enumerate() {
+        let line = line(index).trim();
+        if *class == Class::Mention && line.starts_with("---- ") && names_in(line).any(|name| !names.contains(name)) {
+            *class = Class::Core;
+            names.extend(names_in(line));
+        }
+    }
+    for (index, (class, _)) in read.iter_mut().enumerate() {
         if !matches!(class, Class::Mention | Class::Frame) {
             continue;
         }
-        let mut named = names_in(line(span)).peekable();
+        let mut named = names_in(line(index)).peekable();
         if named.peek().is_some() && named.all(|name| names.contains(name)) {
             *class = if *class == Class::Frame { Class::Noise } else { Class::Told };
         }
     }
     read
+}
+
+/// Whether all failures are told from this line on, whatever was told before.
+fn tells_again(line: &str) -> bool {
+    line == "✖ failing tests:"
+        || line == "Summary of all failing tests"
+        || (line.starts_with('⎯') && (line.contains("Failed Suites ") || line.contains("Failed Tests ")))
 }
 
 /// The names of tests and the places in a line.
@@ -221,8 +229,22 @@ fn is_summary(line: &str) -> bool {
         || (line.starts_with("Ran ") && line.contains(" test"))
         || ["# pass ", "# fail ", "# tests ", "ℹ pass ", "ℹ fail "].iter().any(|sign| line.starts_with(sign))
         || line.starts_with("error: could not compile")
-        || line.starts_with("error: test failed")
+        || is_count(line)
         || ((number("passed") || number("failed")) && line.contains(" in "))
+}
+
+/// `200 passing (135ms)`, `5 failing`, `✖ 253 problems (148 errors, 105 warnings)`, `Tests  8 failed | 399 passed (408)`.
+fn is_count(line: &str) -> bool {
+    let line = line.strip_prefix("✖ ").unwrap_or(line);
+    let mut words = line.split_whitespace();
+    let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    match first {
+        "Tests" | "Snapshots" => is_number(second) && line.contains(['(', '|']),
+        "Test" => second == "Files",
+        "Tests:" | "Snapshots:" => true,
+        _ => is_number(first) && matches!(second, "passing" | "failing" | "pending" | "problems" | "problem"),
+    }
 }
 
 /// Whether a line only says that one test went well.
