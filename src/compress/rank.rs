@@ -112,6 +112,11 @@ impl Query {
 
     /// Returns the BM25 score of each passage.
     pub(super) fn bm25<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Vec<f64> {
+        self.hits(passages).bm25()
+    }
+
+    /// Finds the terms in each passage.
+    pub(super) fn hits<'t>(&self, passages: impl Iterator<Item = &'t str>) -> Hits {
         let stemmer = Stemmer::create(Algorithm::English);
         let mut known: HashMap<String, Option<usize>> = HashMap::new();
         let mut lengths = Vec::new();
@@ -147,26 +152,57 @@ impl Query {
             hits.push(found);
         }
         let population = lengths.len() as f64;
-        let average = (lengths.iter().sum::<f64>() / population.max(1.0)).max(1.0);
-        let weight = |term: usize| {
-            let holding = holding[term] as f64;
+        let weight = |holding: usize| {
+            let holding = holding as f64;
             (1.0 + (population - holding + 0.5) / (holding + 0.5)).ln()
         };
-        let strongest = (0..holding.len()).map(weight).fold(1.0, f64::max);
-        hits.iter()
-            .zip(&lengths)
-            .zip(&named)
+        let weights = holding.into_iter().map(weight).collect();
+        Hits { found: hits, lengths, named, weights }
+    }
+}
+
+/// Which terms of a query are in each of many passages.
+pub(super) struct Hits {
+    /// For each passage the terms, by their numbers, and how often each occurs.
+    found: Vec<Vec<(usize, u32)>>,
+    lengths: Vec<f64>,
+    /// Whether an identifier of the query occurs as it is.
+    named: Vec<bool>,
+    /// What each term tells: the rarer, the more.
+    weights: Vec<f64>,
+}
+
+impl Hits {
+    /// Returns the BM25 score of each passage.
+    pub(super) fn bm25(&self) -> Vec<f64> {
+        let average = (self.lengths.iter().sum::<f64>() / (self.lengths.len() as f64).max(1.0)).max(1.0);
+        let strongest = self.weights.iter().copied().fold(1.0, f64::max);
+        self.found
+            .iter()
+            .zip(&self.lengths)
+            .zip(&self.named)
             .map(|((found, length), named)| {
                 let words: f64 = found
                     .iter()
                     .map(|(term, count)| {
                         let count = f64::from(*count);
-                        weight(*term) * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length / average))
+                        self.weights[*term] * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length / average))
                     })
                     .sum();
                 words + if *named { 2.0 * strongest } else { 0.0 }
             })
             .collect()
+    }
+
+    /// Returns how much of the query is in each passage or in the one of `others` at its place: the sum of
+    /// the weights of the terms that are, however often.
+    pub(super) fn coverage(&self, others: &Self) -> Vec<f64> {
+        let covered = |(found, other): (&Vec<(usize, u32)>, &Vec<(usize, u32)>)| {
+            let is_new = |term: &usize| found.iter().all(|(known, _)| known != term);
+            let further = other.iter().map(|(term, _)| *term).filter(is_new);
+            found.iter().map(|(term, _)| *term).chain(further).map(|term| self.weights[term]).sum()
+        };
+        self.found.iter().zip(&others.found).map(covered).collect()
     }
 }
 

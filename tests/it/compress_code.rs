@@ -223,3 +223,19 @@ fn a_language_without_a_grammar_is_cut_by_whole_lines() {
         assert!(kept >= 4, "{name}: {}", out.text);
     }
 }
+
+#[test]
+fn a_query_keeps_bodies_before_the_comments_above_them() {
+    let text: String = NAMES
+        .iter()
+        .map(|name| {
+            format!("/// The {name} step of a parcel, as the depot does it each morning before the vans leave.\n///\n/// It is told to everybody, and nobody may skip it without a written reason from the office.\n#[inline]\npub fn {name}(parcel: &mut Parcel) {{\n    parcel.note(\"{name}\");\n    parcel.count_{name} += 1;\n}}\n\n#[test]\nfn {name}_is_tested() {{\n    assert_eq!({name}(parcel()), 1);\n    assert_eq!(parcel().count_{name}, 1);\n}}\n\n")
+        })
+        .collect();
+    let out = fitted(&text, 100, Some("seal or stamp a parcel once")).text;
+    for body in ["parcel.note(\"seal\");", "parcel.note(\"stamp\");"] {
+        assert!(out.contains(body), "{body} is missing\n{out}");
+    }
+    assert!(!out.contains("It is told to everybody"), "{out}");
+    assert!(!out.contains("assert_eq!(seal("), "{out}");
+}

@@ -4,7 +4,9 @@
 //! [`grammar`]) and cut at its definitions. What is cut leaves a comment (and `...` in Python), so
 //! that the rest still parses. Other languages, giant files and files too broken to parse are cut by
 //! brackets or indentation ([`blocks`]), and by lines where those do not match either.
+//! What answers a query is judged in [`answers`].
 
+mod answers;
 mod blocks;
 mod files;
 mod grammar;
@@ -36,7 +38,7 @@ impl Compressor for Code {
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let files = cut(text);
-        let answers = query.map(|query| answers(text, &files, query));
+        let answers = query.map(|query| answers::of(text, &files, query));
         let mut blocks: Vec<Block> = files.into_iter().flat_map(|file| file.blocks).collect();
         let shares = shares(&blocks);
         let mut alike: HashMap<&str, usize> = HashMap::new();
@@ -186,96 +188,6 @@ fn worth(text: &str, block: &Block, alike: &HashMap<&str, usize>, share: f64) ->
         Role::Body => 1.0 - length / 4_000.0,
         Role::Blank => 0.0,
     }
-}
-
-/// How much its path and name count for a definition, against its body.
-const NAME: f64 = 1.5;
-/// How much the best definition of its file counts for another.
-const SIBLING: f64 = 0.5;
-/// What the best answer is worth more than anything without a query.
-const ANSWER: f64 = 100.0;
-
-/// With a query, whole definitions that answer it, and what they stand in, are worth most.
-fn answers(text: &str, files: &[File<'_>], query: &Query) -> Vec<f64> {
-    let units: Vec<Unit> = files.iter().enumerate().flat_map(|(index, file)| units(file, index)).collect();
-    let bodies = query.bm25(units.iter().map(|unit| &text[unit.span.clone()]));
-    let names: Vec<String> = units
-        .iter()
-        .map(|unit| {
-            format!(
-                "{} {} {}",
-                files[unit.file].name,
-                unit.holder.map_or("", |holder| &text[holder.clone()]),
-                &text[unit.name.clone()]
-            )
-        })
-        .collect();
-    let names = query.bm25(names.iter().map(String::as_str));
-    let mut scores: Vec<f64> = bodies.iter().zip(&names).map(|(body, name)| body + NAME * name).collect();
-    let mut best = vec![0.0_f64; files.len()];
-    for (unit, score) in units.iter().zip(&scores) {
-        best[unit.file] = best[unit.file].max(*score);
-    }
-    for (unit, score) in units.iter().zip(&mut scores) {
-        *score += SIBLING * best[unit.file];
-    }
-    let highest = scores.iter().copied().fold(0.0, f64::max);
-    let count = files.iter().map(|file| file.blocks.len()).sum();
-    let mut answers = vec![0.0; count];
-    if highest > 0.0 {
-        for (unit, score) in units.iter().zip(&scores) {
-            for index in unit.blocks.clone() {
-                answers[index] = ANSWER * score / highest;
-            }
-        }
-    }
-    answers
-}
-
-/// What is judged as a whole: a definition with its body and the comment above it.
-struct Unit<'a> {
-    file: usize,
-    /// The blocks, by their number in the whole text.
-    blocks: Range<usize>,
-    span: Range<usize>,
-    name: Range<usize>,
-    /// The name of what it stands in.
-    holder: Option<&'a Range<usize>>,
-}
-
-fn units<'a>(file: &'a File<'_>, number: usize) -> Vec<Unit<'a>> {
-    let blocks = &file.blocks;
-    let first = file.first;
-    let mut units = Vec::new();
-    let mut at = 0;
-    let mut above = None;
-    while at < blocks.len() {
-        let block = &blocks[at];
-        let mut end = at + 1;
-        match block.role {
-            Role::Comment => {
-                above = Some(at);
-                at += 1;
-                continue;
-            }
-            Role::Definition if !block.holds_blocks => {
-                end += blocks[at + 1..].iter().take_while(|other| other.depth > block.depth).count();
-            }
-            Role::Blank | Role::File => {
-                above = None;
-                at += 1;
-                continue;
-            }
-            _ => {}
-        }
-        let start = above.take().unwrap_or(at);
-        let last = &blocks[end - 1];
-        let span = blocks[start].open.start..last.close.end.max(block.close.end);
-        let holder = block.parent.and_then(|parent| blocks.get(parent.checked_sub(first)?)).map(|parent| &parent.name);
-        units.push(Unit { file: number, blocks: first + start..first + end, span, name: block.name.clone(), holder });
-        at = end;
-    }
-    units
 }
 
 #[cfg(test)]
