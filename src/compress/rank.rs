@@ -27,6 +27,8 @@ const STOP_WORDS: &[&str] = &[
 /// What a reader wants to know.
 #[derive(Debug, Clone)]
 pub struct Query {
+    /// As it was written.
+    text: String,
     /// The stems, with their places in `words`.
     terms: HashMap<String, usize>,
     /// The first word of the query with each stem, in small letters.
@@ -51,7 +53,13 @@ impl Query {
             .filter(|word| word.len() >= 4 && word.contains(|c: char| c.is_ascii_digit() || "/_.:".contains(c)))
             .map(str::to_owned)
             .collect();
-        (!terms.is_empty() || !identifiers.is_empty()).then_some(Self { terms, words, all_words, identifiers })
+        (!terms.is_empty() || !identifiers.is_empty()).then(|| Self {
+            text: text.to_owned(),
+            terms,
+            words,
+            all_words,
+            identifiers,
+        })
     }
 
     /// Returns the query without the words at these places of [`all_words`](Self::all_words); as it is
@@ -64,6 +72,11 @@ impl Query {
         }
         let (terms, words) = terms(&Stemmer::create(Algorithm::English), rest);
         Self { terms, words, ..self.clone() }
+    }
+
+    /// Returns the query as it was written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Returns every word in its place, in small letters.

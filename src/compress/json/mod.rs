@@ -1,11 +1,15 @@
 //! JSON and JSON Lines.
 //!
-//! A nested document stays JSON: its leaves are pieces, brackets follow from them, and what was cut
-//! is told by a member `"…"` or an element `"…12"`. Rows, that is, an array of flat objects, become
-//! a table, which says in its first line that it is not JSON any more. The messages of a conversation
+//! A document that fits without its blanks stays JSON. Of a nested one of which something must be cut,
+//! leaves are pieces, and those that are kept are written as an outline, where nothing is escaped. Rows,
+//! that is, an array of flat objects, become a table. Both say in their first line that they are not JSON
+//! any more. What a tool is called with stays JSON, whose cuts are told by a member `"…"` or an element
+//! `"…12"`. The messages of a conversation
 //! with a model have a form of their own ([`Messages`]).
 
+mod asked;
 mod messages;
+mod outline;
 mod rows;
 mod scan;
 mod tree;
@@ -62,7 +66,7 @@ impl Compressor for Json {
             let is_lines = text.lines().take(4).count() == 4;
             return if is_lines { Log.draft(text, query) } else { prose::draft(text, query) };
         };
-        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query))
+        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query, tree::Form::Outline))
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {

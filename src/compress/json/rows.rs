@@ -4,7 +4,8 @@
 //! turned back ([`expand`]): a cell is a string as it is written in JSON, without its quotes, or JSON
 //! where a string could be taken for something else; an empty cell is the one above, `~` a member that
 //! is not there. A column whose name has quotes holds nothing but strings, so that `"12"` is `12`
-//! there, and `name=value` is a column of which every row has the same value.
+//! there, and `name=value` is a column of which every row has the same value. Between cells stands `|`, or
+//! a tab, which no JSON string holds, where a value has a `|` in it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece, runs, write_gap};
 use super::super::log::{tells_of_an_error, template};
 use super::super::marks::Marks;
-use super::scan::{Document, Shape};
+use super::asked::{Asked, Mention};
+use super::scan::{Document, Shape, without_blanks};
 
 /// Fewer rows than this stay JSON.
 const ROWS_MIN: usize = 4;
@@ -27,8 +29,14 @@ const NESTED_MAX: usize = 200;
 /// A value that no more rows than this have is rare.
 const RARE: usize = 2;
 
+/// What a row is worth whose value the query holds under a column that it names.
+const NAMED: f64 = 2_000.0;
+
 /// How the first line begins.
 const TITLE: &str = "[not JSON any more: ";
+
+/// How the first line tells of tabs.
+const TABS: &str = ", tabs between cells";
 
 /// How the first line tells what stood between the values.
 const WRITTEN: &str = "; written as ";
@@ -44,6 +52,8 @@ struct Rows<'a> {
     /// Each row's cells, with the end of the row in the text.
     rows: Vec<(Cells<'a>, usize)>,
     glue: [&'a str; 7],
+    /// What stands between cells.
+    separator: char,
 }
 
 struct Column<'a> {
@@ -74,8 +84,10 @@ pub(super) fn table(text: &str, document: &Document) -> Option<String> {
 /// Undoes [`table`]: the text that it was made from, if that was written evenly.
 pub(super) fn expand(table: &str) -> Option<String> {
     let (title, rest) = table.strip_prefix(TITLE)?.split_once('\n')?;
-    let written: Option<[String; 7]> = match title.rfind(WRITTEN) {
-        Some(at) => Some(serde_json::from_str(title[at + WRITTEN.len()..].strip_suffix(']')?).ok()?),
+    let (form, written) = title.rfind(WRITTEN).map_or((title, None), |at| (&title[..at], Some(&title[at..])));
+    let separator = if form.contains(TABS) { '\t' } else { '|' };
+    let written: Option<[String; 7]> = match written {
+        Some(glue) => Some(serde_json::from_str(glue[WRITTEN.len()..].strip_suffix(']')?).ok()?),
         None => None,
     };
     let [head, open, colon, comma, close, between, tail] = match &written {
@@ -85,7 +97,7 @@ pub(super) fn expand(table: &str) -> Option<String> {
     let (names, lines) = rest.split_once('\n')?;
     // The name with quotes, the value that every row has, whether all are strings.
     let columns: Vec<(String, Option<&str>, bool)> = names
-        .split('|')
+        .split(separator)
         .map(|name| match (name.split_once('='), name.strip_prefix('"')) {
             (Some((name, value)), _) => (format!("\"{name}\""), Some(value), false),
             (None, Some(_)) => (name.to_owned(), None, true),
@@ -96,7 +108,7 @@ pub(super) fn expand(table: &str) -> Option<String> {
     let mut out = head.to_owned();
     let mut is_first = true;
     for line in lines.strip_suffix('\n')?.split('\n') {
-        let mut cells = line.split('|');
+        let mut cells = line.split(separator);
         if !std::mem::take(&mut is_first) {
             out.push_str(between);
         }
@@ -140,7 +152,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
     let mut sizes: HashMap<u64, usize> = HashMap::new();
     templates.iter().for_each(|template| *sizes.entry(*template).or_default() += 1);
     let rare = rows.rarest_values();
-    let answers = query.map(|query| query.relevance(lines.iter().map(String::as_str)));
+    let answers = query.map(|query| rows.answers(query, &lines));
 
     let start = document_start(text);
     let header = Cow::Owned(rows.header(false));
@@ -154,9 +166,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         let mut worth = if *place == 0 { 10.0 / size as f64 + 10.0 } else { 1.0 / (*place as f64 + 1.0) };
         worth += if size <= 6 { 5.0 } else { 0.0 } + if tells_of_an_error(&line) { 3.0 } else { 0.0 };
         worth += if rare[index] <= RARE { 8.0 / rare[index] as f64 } else { 0.0 } - line.len() as f64 / 60.0;
-        if let (Some(answers), Some(query)) = (&answers, query) {
-            worth += 40.0 * answers[index] + if query.names_something_in(&line) { 100.0 } else { 0.0 };
-        }
+        worth += answers.as_ref().map_or(0.0, |answers| answers[index]);
         *place += 1;
         let end = if index == last { text.len() } else { *end };
         pieces.push(Piece { text: Cow::Owned(line), ..Piece::of(text, begin..end, worth) });
@@ -249,8 +259,8 @@ impl<'a> Rows<'a> {
                 let value = &text[member.span.clone()];
                 let is_nested = matches!(member.shape, Shape::Object | Shape::Array);
                 if name.len() == 2
-                    || name[1..name.len() - 1].contains(['|', '\\', '='])
-                    || (is_nested && (value.len() > NESTED_MAX || value.contains('\n')))
+                    || name[1..name.len() - 1].contains(['\\', '='])
+                    || (is_nested && value.len() > NESTED_MAX && without_blanks(value).len() > NESTED_MAX)
                 {
                     return None;
                 }
@@ -280,7 +290,7 @@ impl<'a> Rows<'a> {
             .enumerate()
             .map(|(place, name)| {
                 let mut values = rows.iter().map(|(cells, _)| cells[place]);
-                let first = rows[0].0[place].filter(|value| !value.contains('|'));
+                let first = rows[0].0[place];
                 let is_text = values.clone().flatten().all(|value| value.starts_with('"'));
                 Column { name, constant: first.filter(|_| values.all(|value| value == first)), is_text }
             })
@@ -288,7 +298,10 @@ impl<'a> Rows<'a> {
         if columns.iter().all(|column| column.constant.is_some()) {
             columns.iter_mut().for_each(|column| column.constant = None);
         }
-        Some(Self { columns, rows, glue })
+        let holds_bar = |value: &str| value.contains('|');
+        let has_bars = names.iter().any(|name| holds_bar(name))
+            || rows.iter().any(|(cells, _)| cells.iter().flatten().any(|value| holds_bar(value)));
+        Some(Self { columns, rows, glue, separator: if has_bars { '\t' } else { '|' } })
     }
 
     /// For each row, how many rows have the rarest of its values, in columns whose values recur.
@@ -306,6 +319,33 @@ impl<'a> Rows<'a> {
         rarest
     }
 
+    /// For each row, what it is worth to the reader of an answer.
+    ///
+    /// A value that the query holds, under a column that it names, is what it asks for, however long the
+    /// row is; under another column it is the surer the fewer rows have it.
+    fn answers(&self, query: &Query, lines: &[String]) -> Vec<f64> {
+        let mut worths = query.relevance(lines.iter().map(String::as_str));
+        for (worth, line) in worths.iter_mut().zip(lines) {
+            *worth = *worth * 40.0 + if query.names_something_in(line) { 100.0 } else { 0.0 };
+        }
+        let asked = Asked::of(query);
+        for (place, column) in self.columns.iter().enumerate().filter(|(_, column)| column.constant.is_none()) {
+            let mut holders: HashMap<&str, (f64, Vec<usize>)> = HashMap::new();
+            for (row, (cells, _)) in self.rows.iter().enumerate() {
+                let Some(value) = cells[place] else { continue };
+                let (weight, rows) =
+                    holders.entry(value).or_insert_with(|| (weight(&asked, column.name, value), Vec::new()));
+                if *weight > 0.0 {
+                    rows.push(row);
+                }
+            }
+            for (weight, rows) in holders.values() {
+                rows.iter().for_each(|row| worths[*row] += weight / (rows.len() as f64).sqrt());
+            }
+        }
+        worths
+    }
+
     fn header(&self, says_glue: bool) -> String {
         let names: Vec<String> = self
             .columns
@@ -313,7 +353,7 @@ impl<'a> Rows<'a> {
             .map(|column| {
                 let name = &column.name[1..column.name.len() - 1];
                 match column.constant {
-                    Some(value) => format!("{name}={value}"),
+                    Some(value) => format!("{name}={}", on_a_line(value)),
                     None if column.is_text => column.name.to_owned(),
                     None => name.to_owned(),
                 }
@@ -323,10 +363,11 @@ impl<'a> Rows<'a> {
             Ok(glue) if says_glue => format!("{WRITTEN}{glue}"),
             _ => String::new(),
         };
+        let tabs = if self.separator == '\t' { TABS } else { "" };
         format!(
-            "{TITLE}{} rows as a table; an empty cell is the one above, {ABSENT} is no member{glue}]\n{}\n",
+            "{TITLE}{} rows as a table{tabs}; an empty cell is the one above, {ABSENT} is no member{glue}]\n{}\n",
             self.rows.len(),
-            names.join("|")
+            names.join(self.separator.encode_utf8(&mut [0; 4]))
         )
     }
 
@@ -341,7 +382,7 @@ impl<'a> Rows<'a> {
         let mut is_first = true;
         for (place, column) in self.columns.iter().enumerate().filter(|(_, column)| column.constant.is_none()) {
             if !std::mem::take(&mut is_first) {
-                out.push('|');
+                out.push(self.separator);
             }
             match cells[place] {
                 value if above.is_some_and(|above| above[place] == value) => {}
@@ -350,6 +391,25 @@ impl<'a> Rows<'a> {
             }
         }
         out.push('\n');
+    }
+}
+
+/// What it is worth that a query holds this value of this column, or one within it.
+fn weight(asked: &Asked, name: &str, value: &str) -> f64 {
+    if value.starts_with(['{', '[']) {
+        let Some(document) = Document::parse(value) else { return 0.0 };
+        let within = document.nodes.iter().filter(|node| matches!(node.shape, Shape::Text | Shape::Plain));
+        let weights = within.map(|node| {
+            let name = node.key.clone().map_or(name, |key| &value[key]);
+            weight(asked, name, &value[node.span.clone()])
+        });
+        return weights.fold(0.0, f64::max);
+    }
+    match asked.mentions(value) {
+        None => 0.0,
+        Some(_) if asked.names(name) => NAMED,
+        Some(Mention::Sure) => NAMED / 4.0,
+        Some(Mention::Weak) => NAMED / 100.0,
     }
 }
 
@@ -390,19 +450,20 @@ fn row_end(text: &str, end: usize) -> usize {
 fn written(value: &str, is_text: bool) -> Cow<'_, str> {
     let bare = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match bare {
-        Some(inner) if inner != ABSENT && !inner.is_empty() && !inner.contains('|') && !is_json(inner, is_text) => {
-            Cow::Borrowed(inner)
-        }
-        _ if value.contains('|') => Cow::Owned(value.replace('|', "\\u007c")),
-        _ => Cow::Borrowed(value),
+        Some(inner) if inner != ABSENT && !inner.is_empty() && !is_json(inner, is_text) => Cow::Borrowed(inner),
+        _ => on_a_line(value),
     }
+}
+
+/// The value on one line: objects and lists may stand on several.
+fn on_a_line(value: &str) -> Cow<'_, str> {
+    if value.contains('\n') { Cow::Owned(without_blanks(value)) } else { Cow::Borrowed(value) }
 }
 
 /// Undoes [`written`].
 fn read(cell: &str, is_text: bool) -> Cow<'_, str> {
     match is_json(cell, is_text) {
         false => Cow::Owned(format!("\"{cell}\"")),
-        true if cell.contains("\\u007c") => Cow::Owned(cell.replace("\\u007c", "|")),
         true => Cow::Borrowed(cell),
     }
 }
@@ -430,8 +491,8 @@ mod tests {
         let table = rows(text).expect("rows");
         assert_eq!(
             table,
-            "[not JSON any more: 4 rows as a table; an empty cell is the one above, ~ is no member]\n\
-             id|\"name\"|on=true|\"v\"\n1|a|1\n2|\"b\\u007cc\"|~\n3|\"\"|\n|\\u00e9|\"~\"\n"
+            "[not JSON any more: 4 rows as a table, tabs between cells; an empty cell is the one above, ~ is no member]\n\
+             id\t\"name\"\ton=true\t\"v\"\n1\ta\t1\n2\tb|c\t~\n3\t\"\"\t\n\t\\u00e9\t\"~\"\n"
         );
         assert_eq!(expand(&table).as_deref(), Some(text));
         assert_eq!(rows("[1,2,3,4]"), None);

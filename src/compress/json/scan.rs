@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use serde::de::IgnoredAny;
-
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -35,26 +33,31 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Returns the document; `None` when the text is neither JSON nor JSON Lines.
+    /// Returns the document; `None` when the text is neither JSON nor JSON Lines, or is nested deeper
+    /// than [`DEPTH_MAX`]. One walk over the text finds both out.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        // The validity of the whole is serde_json's business, the places of its parts are ours.
-        let is_valid = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
-        let mut scanner = Scanner { text, at: 0, nodes: Vec::new() };
-        if is_valid(text) {
-            scanner.value(None);
+        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, nodes: Vec::new() };
+        scanner.value()?;
+        scanner.skip_blanks();
+        if scanner.at == text.len() {
             return Some(Self { nodes: scanner.nodes, is_lines: false });
         }
-        let filled = || text.lines().filter(|line| !line.trim().is_empty());
-        if filled().take(2).count() < 2 || !filled().all(is_valid) {
-            return None;
-        }
-        for line in super::super::lines::spans(text) {
-            if !text[line.clone()].trim().is_empty() {
-                scanner.at = line.start;
-                scanner.value(None);
+        // A line that is a text is the value that the whole begins with; so on with the others.
+        let mut root = 0;
+        loop {
+            let span = scanner.nodes[root].span.clone();
+            let rest = &text[span.end..];
+            let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
+            if text[span].contains('\n') || !line.bytes().all(is_blank) {
+                return None;
             }
+            scanner.skip_blanks();
+            if scanner.at == text.len() {
+                return Some(Self { nodes: scanner.nodes, is_lines: true });
+            }
+            root = scanner.nodes.len();
+            scanner.value()?;
         }
-        Some(Self { nodes: scanner.nodes, is_lines: true })
     }
 
     /// The numbers of the nodes directly in `nodes[parent]`; of the roots without one.
@@ -76,70 +79,170 @@ impl Document {
     }
 }
 
-/// Walks a text that is known to be valid.
+/// Values that are nested deeper are not looked at: what works on a document may call itself for each level.
+const DEPTH_MAX: usize = 128;
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Walks a text and finds out whether it is valid.
 struct Scanner<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
 }
 
 impl Scanner<'_> {
     fn byte(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+        self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
     fn skip_blanks(&mut self) {
-        while matches!(self.byte(), b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') {
+        while self.bytes.get(self.at).is_some_and(|byte| is_blank(*byte)) {
             self.at += 1;
         }
     }
 
-    /// Recurses as deep as the text is nested, which serde_json has limited to 128.
-    fn value(&mut self, key: Option<Range<usize>>) {
-        self.skip_blanks();
-        let start = self.at;
-        let index = self.nodes.len();
-        let shape = match self.byte() {
-            b'{' => Shape::Object,
-            b'[' => Shape::Array,
-            b'"' => Shape::Text,
-            _ => Shape::Plain,
-        };
-        self.nodes.push(Node { shape, key, span: start..start, next: 0 });
-        match shape {
-            Shape::Object | Shape::Array => {
-                self.at += 1;
-                loop {
+    /// Walks over a value and all that it holds, without calling itself.
+    fn value(&mut self) -> Option<()> {
+        let mut open: Vec<usize> = Vec::new();
+        loop {
+            self.skip_blanks();
+            let key = match open.last() {
+                Some(parent) if self.nodes[*parent].shape == Shape::Object => {
+                    let key = self.string()?;
                     self.skip_blanks();
-                    if matches!(self.byte(), b'}' | b']' | 0) {
-                        self.at = (self.at + 1).min(self.text.len());
-                        break;
+                    self.take(b':')?;
+                    self.skip_blanks();
+                    Some(key)
+                }
+                _ => None,
+            };
+            let start = self.at;
+            let index = self.nodes.len();
+            let shape = match self.byte() {
+                b'{' => Shape::Object,
+                b'[' => Shape::Array,
+                b'"' => Shape::Text,
+                _ => Shape::Plain,
+            };
+            self.nodes.push(Node { shape, key, span: start..start, next: 0 });
+            match shape {
+                Shape::Object | Shape::Array => {
+                    self.at += 1;
+                    self.skip_blanks();
+                    open.push(index);
+                    if open.len() > DEPTH_MAX {
+                        return None;
                     }
-                    let key = (shape == Shape::Object).then(|| self.string());
-                    self.value(key);
+                    if !matches!(self.byte(), b'}' | b']') {
+                        continue;
+                    }
+                }
+                Shape::Text => {
+                    self.string()?;
+                    self.end(index);
+                }
+                Shape::Plain => {
+                    self.plain()?;
+                    self.end(index);
                 }
             }
-            Shape::Text => {
-                self.string();
-            }
-            Shape::Plain => {
-                while !matches!(self.byte(), b' ' | b'\t' | b'\n' | b'\r' | b',' | b'}' | b']' | 0) {
-                    self.at += 1;
+            // The ends of what ends here.
+            loop {
+                let Some(parent) = open.last().copied() else { return Some(()) };
+                self.skip_blanks();
+                let close = if self.nodes[parent].shape == Shape::Object { b'}' } else { b']' };
+                match self.byte() {
+                    b',' if self.nodes.len() > parent + 1 => {
+                        self.at += 1;
+                        break;
+                    }
+                    byte if byte == close => {
+                        self.at += 1;
+                        self.end(parent);
+                        open.pop();
+                    }
+                    _ => return None,
                 }
             }
         }
+    }
+
+    fn end(&mut self, index: usize) {
         self.nodes[index].span.end = self.at;
         self.nodes[index].next = self.nodes.len();
     }
 
-    fn string(&mut self) -> Range<usize> {
-        let start = self.at;
-        self.at += 1;
-        while !matches!(self.byte(), b'"' | 0) {
-            self.at += if self.byte() == b'\\' { 2 } else { 1 };
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.byte() == byte).then(|| self.at += 1)
+    }
+
+    /// A number, a truth value or null.
+    fn plain(&mut self) -> Option<()> {
+        for word in ["true", "false", "null"] {
+            if self.bytes[self.at..].starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Some(());
+            }
         }
-        self.at = (self.at + 1).min(self.text.len());
-        start..self.at
+        if self.byte() == b'-' {
+            self.at += 1;
+        }
+        match self.byte() {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            self.at += 1;
+            if matches!(self.byte(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    fn string(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        self.take(b'"')?;
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            self.at += 1;
+            match byte {
+                b'"' => return Some(start..self.at),
+                b'\\' => {
+                    let escape = *self.bytes.get(self.at)?;
+                    self.at += 1;
+                    match escape {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                        b'u' => {
+                            let digits = self.bytes.get(self.at..self.at + 4)?;
+                            if !digits.iter().all(u8::is_ascii_hexdigit) {
+                                return None;
+                            }
+                            self.at += 4;
+                        }
+                        _ => return None,
+                    }
+                }
+                0..0x20 => return None,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -184,5 +287,64 @@ mod tests {
         assert_eq!(Document::parse("{\"a\":1}\n{"), None);
         assert_eq!(Document::parse("words"), None);
         assert_eq!(Document::parse(&"[".repeat(100_000)), None);
+        assert_eq!(Document::parse("{\"a\":1} {\"a\":2}\n3"), None);
+        assert_eq!(Document::parse("[1,\n2]\n[3]"), None);
+    }
+
+    #[test]
+    fn what_is_valid_is_what_serde_json_says() {
+        let is_valid = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let texts = [
+            "",
+            " ",
+            "1",
+            "-0.5e+10",
+            "01",
+            "1.",
+            ".5",
+            "-",
+            "1e",
+            "+1",
+            "tru",
+            "true",
+            "nul",
+            "null",
+            "\"",
+            "\"a\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\u00e9\"",
+            "\"\\ud800\"",
+            "\"a\nb\"",
+            "[",
+            "]",
+            "[]",
+            "[,]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1,2]",
+            "{}",
+            "{1:2}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":1}",
+            "{\"a\":1]",
+            "[1}",
+            "{\"a\" : [ ] , \"b\" : { } }",
+            "[[],{}]",
+            "[]]",
+            "\u{feff}1",
+            "1 2",
+            "{,\"a\":1}",
+            "[{},]",
+        ];
+        for text in texts {
+            let is_one = Document::parse(text).is_some_and(|document| !document.is_lines);
+            assert_eq!(is_one, is_valid(text), "{text}");
+        }
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Document::parse(&deep(DEPTH_MAX)).is_some() && Document::parse(&deep(DEPTH_MAX + 1)).is_none());
     }
 }

@@ -1,14 +1,17 @@
-//! A nested document: leaves are kept or cut, and what is written is JSON again.
+//! A nested document: leaves are kept or cut, and what is written is JSON again or an outline.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece};
 use super::super::log::tells_of_an_error;
-use super::super::marks::Marks;
-use super::scan::{Document, Shape, without_blanks};
+use super::super::marks::{Cut, Marks};
+use super::asked::{Asked, Mention, Step};
+use super::outline::{self, Outline};
+use super::scan::{Document, Node, Shape, without_blanks};
 use crate::base::thousands;
 
 /// A container that is no longer than this, in bytes, is one piece.
@@ -30,9 +33,18 @@ pub(super) fn minified(text: &str, document: &Document) -> String {
     out
 }
 
+/// How a selection of leaves is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As JSON again, for a program that reads it.
+    Json,
+    /// As an [`Outline`], for a reader.
+    Outline,
+}
+
 /// What a piece is in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     /// A whole value.
     Leaf,
     /// The brackets around other pieces.
@@ -41,85 +53,132 @@ enum Part {
     Beginning,
     /// A further part of a long string; the last one ends with the quote.
     Continuation,
+    /// The line above an outline.
+    Title,
 }
 
 /// A document as pieces.
-struct Tree {
-    parts: Vec<Part>,
+pub(super) struct Tree<'a> {
+    pub(super) parts: Vec<Part>,
     /// For each piece the number of the first piece after it and all that it holds.
-    next: Vec<usize>,
+    pub(super) next: Vec<usize>,
     /// The names of members, with quotes, as in the text.
-    keys: Vec<Option<String>>,
+    keys: Vec<Option<&'a str>>,
+    /// The places of elements in their lists.
+    places: Vec<usize>,
+    /// The values as in the text; nothing for what holds others.
+    values: Vec<&'a str>,
     is_lines: bool,
 }
 
 /// Cuts a document into leaves.
-pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>) -> Draft<'a> {
-    let mut builder = Builder {
-        text,
-        document,
-        pieces: Vec::new(),
-        paths: Vec::new(),
-        tree: Tree { parts: Vec::new(), next: Vec::new(), keys: Vec::new(), is_lines: document.is_lines },
+pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>, form: Form) -> Draft<'a> {
+    let tree = Tree {
+        parts: Vec::new(),
+        next: Vec::new(),
+        keys: Vec::new(),
+        places: Vec::new(),
+        values: Vec::new(),
+        is_lines: document.is_lines,
     };
-    for root in document.children(None) {
-        builder.node(root, None, "");
+    let mut builder = Builder { text, document, form, pieces: Vec::new(), tree };
+    let mut needs = None;
+    if form == Form::Outline {
+        builder.push(Part::Title, 0..0, Cow::Borrowed(outline::TITLE), "", None, Place::default());
+        builder.pieces[0].mandatory = true;
+        needs = Some(0);
     }
-    let Builder { mut pieces, paths, tree, .. } = builder;
-    set_worth(&mut pieces, &tree, &paths, query);
-    Draft { pieces, layout: Box::new(tree) }
+    for (place, root) in document.children(None).enumerate() {
+        let is_whole = form == Form::Outline && !document.is_lines;
+        if is_whole && matches!(document.nodes[root].shape, Shape::Object | Shape::Array) {
+            builder.children(root, needs);
+        } else {
+            builder.node(root, needs, place);
+        }
+    }
+    let Builder { mut pieces, tree, .. } = builder;
+    set_worth(&mut pieces, &tree, query);
+    match form {
+        Form::Json => Draft { pieces, layout: Box::new(tree) },
+        Form::Outline => Draft { pieces, layout: Box::new(Outline(tree)) },
+    }
 }
 
 struct Builder<'a, 'd> {
     text: &'a str,
     document: &'d Document,
+    form: Form,
     pieces: Vec<Piece<'a>>,
-    paths: Vec<String>,
-    tree: Tree,
+    tree: Tree<'a>,
+}
+
+/// What a piece is called, and what it says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place<'a> {
+    key: Option<&'a str>,
+    place: usize,
+    value: &'a str,
 }
 
 impl<'a> Builder<'a, '_> {
-    fn node(&mut self, index: usize, parent: Option<usize>, path: &str) {
+    fn children(&mut self, index: usize, parent: Option<usize>) {
+        let document = self.document;
+        for (place, child) in document.children(Some(index)).enumerate() {
+            self.node(child, parent, place);
+        }
+    }
+
+    fn node(&mut self, index: usize, parent: Option<usize>, place: usize) {
         let node = &self.document.nodes[index];
         let value = &self.text[node.span.clone()];
-        let key = node.key.clone().map(|key| self.text[key].to_owned());
-        let path = match &key {
-            Some(key) => format!("{path}.{}", key.trim_matches('"')),
-            None => path.to_owned(),
-        };
-        let prefix = key.as_ref().map_or(String::new(), |key| format!("{key}:"));
+        let key = node.key.clone().map(|key| &self.text[key]);
         let begin = node.key.as_ref().map_or(node.span.start, |key| key.start);
         let is_container = matches!(node.shape, Shape::Object | Shape::Array);
+        let at = Place { key, place, value };
         if is_container && (value.len() > SMALL || parent.is_none()) {
             let is_object = node.shape == Shape::Object;
-            let (open, close) = if is_object { ("{", "},") } else { ("[", "],") };
-            let number = self.push(
-                Part::Container { is_object },
-                self.lines_of(begin..node.span.start + 1),
-                format!("{prefix}{open}"),
-                close,
-                parent,
-                key,
-                path.clone(),
-            );
-            for child in self.document.children(Some(index)) {
-                self.node(child, Some(number), &path);
-            }
+            let (text, close) = match (self.form, is_object) {
+                (Form::Outline, _) => (format!("\n {}", name(&at)), ":"),
+                (Form::Json, true) => (format!("{}{{", prefix(key)), "},"),
+                (Form::Json, false) => (format!("{}[", prefix(key)), "],"),
+            };
+            let lines = self.lines_of(begin..node.span.start + 1);
+            let at = Place { value: "", ..at };
+            let number = self.push(Part::Container { is_object }, lines, Cow::Owned(text), close, parent, at);
+            self.children(index, Some(number));
             self.tree.next[number] = self.pieces.len();
             self.pieces[number].end = self.lines_of(node.span.clone()).end;
         } else if node.shape == Shape::Text && value.len() > 2 * STRING_PART {
-            self.long_string(begin, &node.span, &prefix, parent, key.as_ref(), &path);
+            self.long_string(begin, &node.span, parent, at);
         } else {
-            let written = if is_container { without_blanks(value) } else { value.to_owned() };
-            self.push(
-                Part::Leaf,
-                self.lines_of(begin..node.span.end),
-                format!("{prefix}{written}"),
-                ",",
-                parent,
-                key,
-                path,
-            );
+            let written = match self.form {
+                Form::Outline => {
+                    let value = outline::value(value, node.shape);
+                    match key {
+                        Some(key) => Cow::Owned(format!("{}={value}", outline::name(key))),
+                        None => value,
+                    }
+                }
+                Form::Json => self.member(node),
+            };
+            let close = if self.form == Form::Json { "," } else { " " };
+            self.push(Part::Leaf, self.lines_of(begin..node.span.end), written, close, parent, at);
+        }
+    }
+
+    /// A member or element without blanks.
+    fn member(&self, node: &Node) -> Cow<'a, str> {
+        let value = &self.text[node.span.clone()];
+        let is_plain = matches!(node.shape, Shape::Text | Shape::Plain);
+        match &node.key {
+            None if is_plain => Cow::Borrowed(value),
+            Some(key) if is_plain && key.end + 1 == node.span.start => {
+                Cow::Borrowed(&self.text[key.start..node.span.end])
+            }
+            key => {
+                let value = if is_plain { Cow::Borrowed(value) } else { Cow::Owned(without_blanks(value)) };
+                Cow::Owned(format!("{}{value}", prefix(key.clone().map(|key| &self.text[key]))))
+            }
         }
     }
 
@@ -139,62 +198,79 @@ impl<'a> Builder<'a, '_> {
         start..end
     }
 
-    fn long_string(
-        &mut self,
-        begin: usize,
-        span: &Range<usize>,
-        prefix: &str,
-        parent: Option<usize>,
-        key: Option<&String>,
-        path: &str,
-    ) {
+    fn long_string(&mut self, begin: usize, span: &Range<usize>, parent: Option<usize>, at: Place<'a>) {
         let first = self.pieces.len();
+        let string = &self.text[span.clone()];
+        let cuts = string_cuts(string);
+        let (head, quote, parts) = match self.form {
+            Form::Json => (prefix(at.key), "\"", outline::pieces(&string[1..string.len() - 1], &cuts)),
+            Form::Outline => {
+                let (quote, parts) = outline::parts(&string[1..string.len() - 1], &cuts);
+                (at.key.map_or(String::new(), |key| format!("{}=", outline::name(key))), quote, parts)
+            }
+        };
+        let close = match (self.form, quote) {
+            (Form::Json, _) => "…\",",
+            (Form::Outline, "\"") => "…\" ",
+            (Form::Outline, _) => "…\"\"\" ",
+        };
+        let last = parts.len() - 1;
+        let ends = cuts.iter().map(|cut| span.start + 1 + cut).chain([span.end]);
         let mut start = span.start;
-        for end in string_cuts(&self.text[span.clone()]).into_iter().map(|end| span.start + end).chain([span.end]) {
-            let part = self.text[start..end].to_owned();
-            if start == span.start {
-                let text = format!("{prefix}{part}");
-                self.push(
-                    Part::Beginning,
-                    self.lines_of(begin..end),
-                    text,
-                    "…\",",
-                    parent,
-                    key.cloned(),
-                    path.to_owned(),
-                );
+        for (number, (part, end)) in parts.into_iter().zip(ends).enumerate() {
+            let value = &self.text[start..end];
+            let tail = if number == last { quote } else { "" };
+            if number == 0 {
+                let text = Cow::Owned(format!("{head}{quote}{part}{tail}"));
+                self.push(Part::Beginning, self.lines_of(begin..end), text, close, parent, Place { value, ..at });
             } else {
                 let before = self.pieces.len() - 1;
-                self.push(Part::Continuation, self.lines_of(start..end), part, "", Some(before), None, path.to_owned());
+                let text = if tail.is_empty() { part } else { Cow::Owned(format!("{part}{tail}")) };
+                let at = Place { value, key: None, place: 0 };
+                self.push(Part::Continuation, self.lines_of(start..end), text, "", Some(before), at);
             }
             start = end;
         }
         self.tree.next[first] = self.pieces.len();
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one piece, in one place")]
     fn push(
         &mut self,
         part: Part,
         span: Range<usize>,
-        text: String,
+        text: Cow<'a, str>,
         close: &'static str,
         needs: Option<usize>,
-        key: Option<String>,
-        path: String,
+        at: Place<'a>,
     ) -> usize {
         let number = self.pieces.len();
         let end = span.end;
-        self.pieces.push(Piece { span, end, text: Cow::Owned(text), close, worth: 0.0, mandatory: false, needs });
+        self.pieces.push(Piece { span, end, text, close, worth: 0.0, mandatory: false, needs });
         self.tree.parts.push(part);
         self.tree.next.push(number + 1);
-        self.tree.keys.push(key);
-        self.paths.push(path);
+        self.tree.keys.push(at.key);
+        self.tree.places.push(at.place);
+        self.tree.values.push(at.value);
         number
     }
 }
 
+/// A name before its value, in JSON.
+fn prefix(key: Option<&str>) -> String {
+    key.map_or(String::new(), |key| format!("{key}:"))
+}
+
+/// What a container is called in an outline.
+fn name<'a>(at: &Place<'a>) -> Cow<'a, str> {
+    match at.key {
+        Some(key) => Cow::Borrowed(outline::name(key)),
+        None => Cow::Owned(format!("[{}]", at.place)),
+    }
+}
+
 /// Where a long string is cut: never within an escape sequence or a surrogate pair.
+///
+/// The places are those in the string without its quotes.
 fn string_cuts(string: &str) -> Vec<usize> {
     let bytes = string.as_bytes();
     let mut cuts = Vec::new();
@@ -202,7 +278,7 @@ fn string_cuts(string: &str) -> Vec<usize> {
     let mut at = 1;
     while at + 1 < bytes.len() {
         if at - last >= STRING_PART && string.is_char_boundary(at) {
-            cuts.push(at);
+            cuts.push(at - 1);
             last = at;
         }
         at += match (bytes[at], bytes.get(at + 1)) {
@@ -218,51 +294,172 @@ fn string_cuts(string: &str) -> Vec<usize> {
     cuts
 }
 
+/// What the beginning of a query's answer is worth: a leaf at a path that it names, one with a name that
+/// it names, and all that stands together with a value of it.
+const AT_PATH: f64 = 50.0;
+const NAMED: f64 = 15.0;
+const TOGETHER: f64 = 25.0;
+
 /// Says what each leaf is worth: new values before repeated ones, short before long, what answers
 /// the query before everything.
-fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree, paths: &[String], query: Option<&Query>) {
-    let passages: Vec<String> =
-        pieces.iter().zip(paths).map(|(piece, path)| format!("{path} {}", piece.text)).collect();
-    let answers = query.map(|query| query.relevance(passages.iter().map(String::as_str)));
-    let mut seen: HashSet<String> = HashSet::new();
-    let mut per_path: HashMap<&str, usize> = HashMap::new();
+fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree<'_>, query: Option<&Query>) {
+    let answers = query.map(|query| tree.answers(pieces, query));
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut paths: Vec<u64> = Vec::with_capacity(pieces.len());
+    let mut per_path: HashMap<u64, usize> = HashMap::new();
+    let mut is_new_string = false;
+    let mut parts = 0.0;
     for index in 0..pieces.len() {
-        let written = pieces[index].text.to_string();
-        let value = match &tree.keys[index] {
-            Some(key) => &written[key.len() + 1..],
-            None => &written,
-        };
-        let times = per_path.entry(paths[index].as_str()).or_default();
+        let above = pieces[index].needs.map_or(0, |parent| paths[parent]);
+        paths.push(tree.keys[index].map_or(above, |key| {
+            let mut hasher = DefaultHasher::new();
+            (above, key).hash(&mut hasher);
+            hasher.finish()
+        }));
+        let value = tree.values[index];
+        let times = per_path.entry(paths[index]).or_default();
         *times += 1;
+        let length = pieces[index].text.len() as f64;
         let mut worth = match tree.parts[index] {
-            Part::Container { .. } => -1.0,
-            Part::Continuation => 0.5,
-            Part::Beginning => 4.0,
+            Part::Title | Part::Container { .. } => -1.0 - length / 200.0,
+            Part::Continuation => {
+                parts += 1.0;
+                if is_new_string { 2.0 - f64::min(parts * 0.05, 1.7) } else { -length / 200.0 }
+            }
+            Part::Beginning => {
+                is_new_string = seen.insert(value);
+                parts = 0.0;
+                if is_new_string { 4.0 - length / 200.0 } else { 0.1 - length / 200.0 }
+            }
             Part::Leaf => {
-                let dull = matches!(value, "null" | "true" | "false" | "\"\"" | "[]" | "{}") || value.contains("://");
+                let is_link = value.starts_with("\"http://") || value.starts_with("\"https://");
+                let dull = is_link || matches!(value, "null" | "true" | "false" | "\"\"" | "[]" | "{}");
                 let base = if dull {
-                    0.5
-                } else if seen.insert(value.to_owned()) {
-                    5.0
+                    0.5 - length / 200.0
+                } else if seen.insert(value) {
+                    5.0 - (tokens(value) / COST).min(3.0)
                 } else {
                     0.1
                 };
                 base + 1.0 / *times as f64 + if tells_of_an_error(value) { 2.0 } else { 0.0 }
             }
         };
-        worth -= written.len() as f64 / 200.0;
-        if let (Some(answers), Some(query)) = (&answers, query)
-            && !matches!(tree.parts[index], Part::Container { .. })
-        {
-            let path = paths[index].trim_start_matches('.');
-            let exact = query.is_about(path) || query.names_something_in(value);
-            worth += 10.0 * answers[index] + if exact { 50.0 } else { 0.0 };
-        }
+        worth += answers.as_ref().map_or(0.0, |answers| answers[index]);
         pieces[index].worth = worth;
     }
 }
 
-impl Layout for Tree {
+/// A value that costs so many tokens is worth less by one.
+const COST: f64 = 6.0;
+
+/// About how many tokens a value has: an id of random letters has many more than a sentence as long.
+fn tokens(value: &str) -> f64 {
+    let kind = |byte: u8| match byte {
+        b'0'..=b'9' => 0,
+        b'a'..=b'z' | b' ' => 1,
+        b'A'..=b'Z' => 2,
+        128.. => 3,
+        _ => 4,
+    };
+    let mut tokens = 0.0;
+    let mut previous = 5;
+    for byte in value.bytes() {
+        let this = kind(byte);
+        tokens += match this {
+            0 => 0.34,
+            1 => 0.12,
+            2 => 0.4,
+            3 => 0.3,
+            _ => 0.5,
+        };
+        // A capital before small letters begins their word.
+        tokens += if this == previous || (previous, this) == (2, 1) { 0.0 } else { 0.6 };
+        previous = this;
+    }
+    tokens
+}
+
+impl Tree<'_> {
+    /// For each piece, what it is worth to the reader of an answer.
+    fn answers(&self, pieces: &[Piece<'_>], query: &Query) -> Vec<f64> {
+        let passages: Vec<String> = (0..pieces.len()).map(|index| self.passage(pieces, index)).collect();
+        let mut worths = query.relevance(passages.iter().map(String::as_str));
+        drop(passages);
+        let asked = Asked::of(query);
+        let is_plain = |index: usize| matches!(self.parts[index], Part::Leaf | Part::Beginning);
+        let mention = |value| {
+            let is_within = query.names_something_in(value);
+            asked.mentions(value).or(is_within.then_some(Mention::Sure))
+        };
+        let mentions: Vec<Option<Mention>> =
+            (0..pieces.len()).map(|index| is_plain(index).then(|| mention(self.values[index])).flatten()).collect();
+        let mut holders: HashMap<&str, usize> = HashMap::new();
+        for index in (0..pieces.len()).filter(|index| mentions[*index].is_some()) {
+            *holders.entry(self.values[index]).or_default() += 1;
+        }
+        // What stands together with a value that the query holds; the surer, the rarer the value is.
+        let mut together = vec![0.0_f64; pieces.len()];
+        for index in (0..pieces.len()).filter(|index| mentions[*index].is_some()) {
+            let is_named = self.keys[index].is_some_and(|key| asked.names(key));
+            let weight = match mentions[index] {
+                Some(Mention::Sure) => TOGETHER,
+                _ if is_named => TOGETHER,
+                _ => TOGETHER / 25.0,
+            };
+            let weight = weight / (holders[self.values[index]] as f64).sqrt();
+            if let Some(parent) = pieces[index].needs.filter(|parent| self.parts[*parent] != Part::Title) {
+                together[parent] = together[parent].max(weight);
+            }
+            worths[index] += weight / 10.0;
+        }
+        for index in 0..pieces.len() {
+            let above = pieces[index].needs.map_or(0.0, |parent| together[parent]);
+            if matches!(self.parts[index], Part::Container { .. }) {
+                together[index] = (together[index] + above).min(2.0 * TOGETHER);
+                worths[index] = 0.0;
+                continue;
+            }
+            let is_at_path = is_plain(index)
+                && (mentions[index] == Some(Mention::Sure) || asked.is_path(|| self.upwards(pieces, index)));
+            let is_named = is_plain(index) && self.keys[index].is_some_and(|key| asked.names(key));
+            worths[index] = 10.0 * worths[index]
+                + above
+                + if is_at_path { AT_PATH } else { 0.0 }
+                + if is_named { NAMED } else { 0.0 };
+        }
+        worths
+    }
+
+    /// The names and places that lead to a piece, the last one first.
+    fn upwards<'s>(&'s self, pieces: &'s [Piece<'_>], index: usize) -> impl Iterator<Item = Step<'s>> {
+        let mut next = Some(index);
+        std::iter::from_fn(move || {
+            let index = next?;
+            next = pieces[index].needs;
+            match self.keys[index] {
+                _ if self.parts[index] == Part::Title => None,
+                Some(_) => Some(Step::Name(self.key(index))),
+                None => Some(Step::Place(self.places[index])),
+            }
+        })
+    }
+
+    /// The names that lead to a piece, and what is written there.
+    fn passage(&self, pieces: &[Piece<'_>], index: usize) -> String {
+        let steps: Vec<Step<'_>> = self.upwards(pieces, index).collect();
+        let mut passage = String::new();
+        for step in steps.iter().rev() {
+            if let Step::Name(name) = step {
+                passage.push_str(name);
+                passage.push(' ');
+            }
+        }
+        passage.push_str(self.values[index]);
+        passage
+    }
+}
+
+impl Layout for Tree<'_> {
     fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
         let mut out = String::new();
         if self.is_lines {
@@ -282,12 +479,12 @@ struct Kept<'a> {
     kept: &'a [bool],
 }
 
-impl Tree {
+impl Tree<'_> {
     fn node(&self, index: usize, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
         out.push_str(&kept.pieces[index].text);
         let inner = index + 1..self.next[index];
         match self.parts[index] {
-            Part::Leaf | Part::Continuation => {}
+            Part::Title | Part::Leaf | Part::Continuation => {}
             Part::Container { is_object: true } => {
                 self.members(index, kept, marks, out);
                 out.push('}');
@@ -371,21 +568,24 @@ impl Tree {
                 at = self.next[at];
             }
             let cut = marks.note(start..at);
-            let told = if marks.is_full() {
-                let (from, to) = (cut.from_line, cut.to_line);
-                let lines = if from == to { format!("line {from}") } else { format!("lines {from}-{to}") };
-                format!("…{} items cut, {lines}, {}", thousands(count), how_much(cut.tokens, marks))
-            } else {
-                format!("…{count}")
-            };
+            let told =
+                if marks.is_full() { format!("…{}", items_cut(count, &cut, marks)) } else { format!("…{count}") };
             out.push_str(&quoted(&told));
         }
     }
 
     /// The name of a member, without quotes.
     fn key(&self, index: usize) -> &str {
-        self.keys[index].as_deref().map_or("", |key| &key[1..key.len() - 1])
+        self.keys[index].map_or("", |key| &key[1..key.len() - 1])
     }
+}
+
+/// The words for a gap of so many items.
+pub(super) fn items_cut(count: usize, cut: &Cut, marks: &Marks<'_>) -> String {
+    let (from, to) = (cut.from_line, cut.to_line);
+    let lines = if from == to { format!("line {from}") } else { format!("lines {from}-{to}") };
+    let items = if count == 1 { "1 item".to_owned() } else { format!("{} items", thousands(count)) };
+    format!("{items} cut, {lines}, {}", how_much(cut.tokens, marks))
 }
 
 fn how_much(tokens: usize, marks: &Marks<'_>) -> String {

@@ -391,7 +391,7 @@ fn nested<'a>(inner: &'a str, used: Use, query: Option<&Query>) -> Draft<'a> {
     if used == Use::Call
         && let Some(document) = Document::parse(inner).filter(|document| !document.is_lines)
     {
-        return tree::draft(inner, &document, query);
+        return tree::draft(inner, &document, query, tree::Form::Json);
     }
     compressor(detect(inner).kind).draft(inner, query)
 }
