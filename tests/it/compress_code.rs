@@ -239,3 +239,44 @@ fn a_query_keeps_bodies_before_the_comments_above_them() {
     assert!(!out.contains("It is told to everybody"), "{out}");
     assert!(!out.contains("assert_eq!(seal("), "{out}");
 }
+
+#[test]
+fn one_long_line_is_cut_into_statements() {
+    let line: String =
+        (0..60_000).map(|at| format!("function f{at}(a,b){{return a*{at}+b}};var v{at}=f{at}(1,2);")).collect();
+    let out = fitted(&line, 1_000, Some("v31337"));
+    assert!(out.tokens_after <= 1_000 && out.text.contains("f31337(1,2)"), "{}", out.text);
+    assert!(out.cuts.iter().all(|cut| cut.partial), "{:?}", out.cuts);
+}
+
+#[test]
+fn a_file_of_megabytes_is_cut_at_its_definitions() {
+    let one = |at: usize| {
+        format!(
+            "pub fn step_{at}(parcel: &Parcel) -> u32 {{\n    let total = parcel.weight * {at};\n    record(total);\n    total\n}}\n\n"
+        )
+    };
+    let text: String = (0..25_000).map(one).collect();
+    let out = fitted(&text, 800, Some("step_17123"));
+    assert!(out.text.contains("parcel.weight * 17123;"), "{}", out.text);
+    assert!(styles()[0].parses(&out.text), "{}", out.text);
+}
+
+#[test]
+fn marks_are_comments_of_the_language() {
+    let ruby = "# Weighs.\ndef weigh(parcel)\n  total = parcel.weight * 3\n  log(total)\n  total\nend\n\n";
+    let sql = "-- Parcels.\nCREATE TABLE parcels (\n  id INTEGER PRIMARY KEY,\n  weight INTEGER NOT NULL\n);\n\n";
+    let lisp =
+        "; Weighs.\n(defun weigh (parcel)\n  (let ((total (* 3 (weight parcel))))\n    (log total)\n    total))\n\n";
+    for (source, sign, definition) in
+        [(ruby, "#", "def weigh"), (sql, "--", "CREATE TABLE"), (lisp, ";", "(defun weigh")]
+    {
+        let text = source.repeat(12);
+        let out = fitted(&text, Measure::default().count(&text) / 3, None).text;
+        assert!(out.contains(definition), "{out}");
+        assert!(!out.contains("/*") && !out.contains("//"), "{out}");
+        let mark = out.find(" cut, ").expect("a mark");
+        let line = out[..mark].rsplit('\n').next().expect("a line");
+        assert!(line.trim_start().starts_with(sign), "{out}");
+    }
+}

@@ -83,12 +83,7 @@ fn cut(text: &str) -> Vec<File<'_>> {
     let mut files = Vec::new();
     let mut count = 0;
     for part in files::split(text) {
-        let grammars = match part.grammar {
-            Some(grammar) => grammar.relatives(),
-            None => Grammar::guesses(&text[part.body.clone()]),
-        };
-        let cut = parse::cut(text, part.body.clone(), &grammars);
-        let body = cut.unwrap_or_else(|| unparsed(text, part.body.clone()));
+        let body = body(text, &part);
         let has_header = !part.header.is_empty();
         let first = count + usize::from(has_header);
         let mut blocks = Vec::with_capacity(body.len() + 1);
@@ -106,17 +101,79 @@ fn cut(text: &str) -> Vec<File<'_>> {
     files
 }
 
+/// Cuts what stands in a file, a part of it after the other where it is long.
+fn body(text: &str, part: &files::Part<'_>) -> Vec<Block> {
+    let known = if part.grammar.is_none() { Language::named(part.name) } else { None };
+    let mut blocks: Vec<Block> = Vec::new();
+    for range in parse::parts(text, part.body.clone()) {
+        let grammars = match part.grammar {
+            Some(grammar) => grammar.relatives(),
+            None if known.is_some() => Vec::new(),
+            None => Grammar::guesses(&text[range.clone()]),
+        };
+        let cut = parse::cut(text, range.clone(), &grammars);
+        let first = blocks.len();
+        let cut = cut.unwrap_or_else(|| unparsed(text, range, known));
+        blocks
+            .extend(cut.into_iter().map(|block| Block { parent: block.parent.map(|parent| parent + first), ..block }));
+    }
+    blocks
+}
+
 /// Cuts what cannot be parsed, by brackets, by indentation or by lines.
-fn unparsed(text: &str, range: Range<usize>) -> Vec<Block> {
+fn unparsed(text: &str, range: Range<usize>, known: Option<Language>) -> Vec<Block> {
     let source = &text[range.clone()];
-    let language = Language::of(source);
-    let mut blocks = blocks::cut(source, language).unwrap_or_else(|| by_lines(source, language));
+    let language = known.unwrap_or_else(|| Language::of(source));
+    let blocks = if language.is_plain { None } else { blocks::cut(source, language) };
+    let mut blocks = blocks.map_or_else(|| by_lines(source, language), |blocks| statements(source, blocks));
     for block in &mut blocks {
         for span in [&mut block.open, &mut block.close, &mut block.name] {
             *span = span.start + range.start..span.end + range.start;
         }
     }
     blocks
+}
+
+/// Lines longer than this are cut into statements.
+const LONG_LINE: usize = 4_000;
+/// How many bytes of a long line stay together, at least, and into how many pieces it is cut at most.
+const STATEMENT: usize = 200;
+const STATEMENTS_MAX: usize = 20_000;
+
+/// Cuts blocks of long lines, as in minified code, where statements end.
+fn statements(source: &str, blocks: Vec<Block>) -> Vec<Block> {
+    let is_long =
+        |block: &Block| block.close.is_empty() && source[block.open.clone()].lines().any(|line| line.len() > LONG_LINE);
+    if !blocks.iter().any(is_long) {
+        return blocks;
+    }
+    let least = STATEMENT.max(source.len() / STATEMENTS_MAX);
+    let mut numbers = Vec::with_capacity(blocks.len());
+    let mut cut: Vec<Block> = Vec::new();
+    for block in blocks {
+        numbers.push(cut.len());
+        let block = Block { parent: block.parent.map(|parent| numbers[parent]), ..block };
+        if !is_long(&block) {
+            cut.push(block);
+            continue;
+        }
+        let mut start = block.open.start;
+        for (at, byte) in source.as_bytes()[block.open.clone()].iter().enumerate() {
+            let end = block.open.start + at + 1;
+            let length = end - start;
+            let ends = match byte {
+                b'\n' => true,
+                b';' | b'}' => length >= least,
+                b',' | b' ' => length >= least * 4,
+                _ => length >= least * 16 && source.is_char_boundary(end),
+            };
+            if ends || end == block.open.end {
+                cut.push(Block { open: start..end, close: end..end, name: end..end, ..block.clone() });
+                start = end;
+            }
+        }
+    }
+    cut
 }
 
 fn plain(open: Range<usize>, language: Language) -> Block {
@@ -136,9 +193,33 @@ fn plain(open: Range<usize>, language: Language) -> Block {
     }
 }
 
-/// A block a line, for text in which no definitions can be found.
+/// A block a line, for text in which no definitions can be found but by how lines begin.
 fn by_lines(text: &str, language: Language) -> Vec<Block> {
-    lines::spans(text).map(|span| plain(span, language)).collect()
+    let mut blocks: Vec<Block> = Vec::new();
+    // The indentation of the definition that the line stands in.
+    let mut within: Option<usize> = None;
+    for span in lines::spans(text) {
+        let line = &text[span.clone()];
+        let indent = line.len() - line.trim_start().len();
+        let mut block = plain(span, language);
+        if line.trim().is_empty() {
+            block.role = Role::Blank;
+        } else if !language.is_plain {
+            // Brackets that do not match: nothing is known of its lines.
+        } else if line.trim_start().starts_with(language.line_comment) {
+            block.role = Role::Comment;
+        } else if language::begins_definition(line) {
+            block.role = Role::Definition;
+            within = Some(indent);
+        } else if within.is_some_and(|definition| indent > definition) {
+            block.role = Role::Body;
+        } else {
+            within = None;
+        }
+        block.depth = usize::from(block.role == Role::Body);
+        blocks.push(block);
+    }
+    statements(text, blocks)
 }
 
 /// For each block, how much of what it stands in must be written for its sake, in bytes: a method that

@@ -13,7 +13,7 @@ use super::grammar::Grammar;
 /// Deeper blocks are part of the body they stand in.
 const DEPTH_MAX: usize = 12;
 
-/// Longer texts are not parsed: what they hold is data, or generated.
+/// Longer texts are parsed in parts, and not at all where they cannot be taken apart.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How many steps a parser may take: so many at least, and so many for ten bytes. Code needs less
@@ -26,6 +26,29 @@ const ONE_LINE_BODY: usize = 100;
 
 /// Of how many bytes one may be in no place that the grammar knows.
 const BROKEN_SHARE: usize = 5;
+
+/// Takes the part of a text at `range` apart between its outermost definitions, so that no part is much
+/// longer than a parser is given.
+pub(super) fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut start = range.start;
+    while range.end - start > BYTES_MAX {
+        let bytes = text.as_bytes();
+        let begins = |at: usize| {
+            let after = bytes[at + 1];
+            // After a blank line, at the margin.
+            bytes[at] == b'\n'
+                && bytes[at - 1] == b'\n'
+                && (after.is_ascii_alphabetic() || matches!(after, b'@' | b'#' | b'/' | b'_'))
+        };
+        let found = (start + BYTES_MAX / 2..start + BYTES_MAX - 1).find(|at| begins(*at));
+        let Some(found) = found else { break };
+        parts.push(start..found + 1);
+        start = found + 1;
+    }
+    parts.push(start..range.end);
+    parts
+}
 
 /// Cuts the part of a text at `range` into blocks; `None` when none of the grammars fits it.
 pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Option<Vec<Block>> {
