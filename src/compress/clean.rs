@@ -125,13 +125,29 @@ pub(super) fn fold_blocks(text: &str) -> Cow<'_, str> {
     if lines.len() < 2 * BLOCK_MIN || lines.iter().any(|line| line.starts_with(SAME)) {
         return Cow::Borrowed(text);
     }
-    let mut first: HashMap<[&str; BLOCK_MIN], usize> = HashMap::new();
+    // Only lines that are there more than once can begin a block that was there before.
+    let mut numbers: HashMap<&str, u32> = HashMap::with_capacity(lines.len());
+    let mut times: Vec<u32> = Vec::new();
+    let numbered: Vec<u32> = lines
+        .iter()
+        .map(|line| {
+            let number = *numbers.entry(line).or_insert_with(|| {
+                times.push(0);
+                (times.len() - 1) as u32
+            });
+            times[number as usize] += 1;
+            number
+        })
+        .collect();
+    drop(numbers);
+    let mut first: HashMap<[u32; BLOCK_MIN], usize> = HashMap::new();
     let mut out: Vec<Cow<'_, str>> = Vec::with_capacity(lines.len());
     let mut at = 0;
     while at < lines.len() {
-        let key = lines.get(at..at + BLOCK_MIN).and_then(|lines| <[&str; BLOCK_MIN]>::try_from(lines).ok());
+        let key = numbered.get(at..at + BLOCK_MIN).and_then(|lines| <[u32; BLOCK_MIN]>::try_from(lines).ok());
+        let key = key.filter(|key| key.iter().all(|number| times[*number as usize] > 1));
         // A run of equal lines is folded in another way.
-        let Some(key) = key.filter(|key| key[0] != key[1] && !key[0].trim().is_empty()) else {
+        let Some(key) = key.filter(|key| key[0] != key[1] && !lines[at].trim().is_empty()) else {
             out.push(Cow::Borrowed(lines[at]));
             at += 1;
             continue;
@@ -143,7 +159,7 @@ pub(super) fn fold_blocks(text: &str) -> Cow<'_, str> {
             continue;
         };
         let most = (lines.len() - at).min(at - before);
-        let mut length = (0..most).take_while(|more| lines[before + more] == lines[at + more]).count();
+        let mut length = (0..most).take_while(|more| numbered[before + more] == numbered[at + more]).count();
         // The end of a block is not blank.
         while length > 0 && lines[at + length - 1].trim().is_empty() {
             length -= 1;

@@ -32,12 +32,14 @@ pub struct Request<'a> {
     pub levels: Levels,
     /// The handle under which the original has been kept, for the marks.
     pub handle: Option<&'a Handle>,
+    /// The tokens of the text, where they have been counted with `measure` before.
+    pub counted: Option<usize>,
 }
 
 impl<'a> Request<'a> {
     /// Returns a request with every level, no query and no handle.
     pub fn new(text: &'a str, max_tokens: Option<usize>, measure: Measure) -> Self {
-        Self { text, max_tokens, measure, query: None, kind: None, levels: Levels::ALL, handle: None }
+        Self { text, max_tokens, measure, query: None, kind: None, levels: Levels::ALL, handle: None, counted: None }
     }
 }
 
@@ -76,7 +78,7 @@ pub struct CannotFit {
 /// allowed levels can.
 pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
     let Request { text, measure, levels, .. } = *request;
-    let tokens_before = measure.count(text);
+    let tokens_before = request.counted.unwrap_or_else(|| measure.count(text));
     let detected = match request.kind {
         Some(kind) => Detected { kind, confidence: 100 },
         None => detect(text),
@@ -97,23 +99,30 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
 
     let as_is = (Cow::Borrowed(text), tokens_before, Level::None);
     let Some(max_tokens) = request.max_tokens else {
-        let (text, tokens, level) = lossless(text, levels, compressor, measure)
-            .into_iter()
+        let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
+        let (text, tokens, level) = lossless(text, &view, levels, compressor)
+            .map(|(form, level)| (Cow::Owned(form), level))
+            .map(|(form, level)| (measure.count(&form), form, level))
+            .map(|(tokens, form, level)| (form, tokens, level))
             .fold(as_is, |best, next| if next.1 < best.1 { next } else { best });
         return Ok(fitted(text.into_owned(), tokens, level, Vec::new()));
     };
     if tokens_before <= max_tokens {
         return Ok(fitted(text.to_owned(), tokens_before, Level::None, Vec::new()));
     }
-    let lossless = lossless(text, levels, compressor, measure);
-    if let Some((text, tokens, level)) = lossless.iter().find(|(_, tokens, _)| *tokens <= max_tokens) {
-        return Ok(fitted(text.clone().into_owned(), *tokens, *level, Vec::new()));
+    let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
+    // Whether one fits is known long before it is counted.
+    if let Some((form, level)) =
+        lossless(text, &view, levels, compressor).find(|(form, _)| measure.fits(form, max_tokens))
+    {
+        let tokens = measure.count(&form);
+        return Ok(fitted(form, tokens, level, Vec::new()));
     }
 
-    let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
     let lines = LineIndex::of(view.as_bytes());
-    let task = Task { text: &view, lines: &lines, max_tokens, measure, handle: request.handle };
-    let mut needed = lossless.iter().map(|(_, tokens, _)| *tokens).fold(tokens_before, usize::min);
+    let counted = matches!(view, Cow::Borrowed(_)).then_some(tokens_before);
+    let task = Task { text: &view, lines: &lines, max_tokens, measure, handle: request.handle, counted };
+    let mut needed = None;
     if levels.summarize {
         let query = request.query.and_then(Query::parse);
         match summarize(&task, compressor, query.as_ref()) {
@@ -123,14 +132,18 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
                 let level = if cuts.is_empty() { Level::Structure } else { Level::Summarize };
                 return Ok(fitted(text, tokens, level, cuts));
             }
-            Err(mandatory) => needed = mandatory,
+            Err(mandatory) => needed = Some(mandatory),
         }
     }
     if levels.truncate {
         let (text, tokens, cuts) = truncate(&task, compressor);
         return Ok(fitted(text, tokens, Level::Truncate, cuts));
     }
-    Err(CannotFit { needed, max_tokens })
+    let shortest = || {
+        let forms = lossless(text, &view, levels, compressor);
+        forms.map(|(form, _)| measure.count(&form)).fold(tokens_before, usize::min)
+    };
+    Err(CannotFit { needed: needed.unwrap_or_else(shortest), max_tokens })
 }
 
 /// Returns the text that `form` was made from at a lossless level.
@@ -147,29 +160,20 @@ pub fn expand(form: &str, kind: Kind, level: Level) -> Option<String> {
     }
 }
 
-/// The lossless forms of a text that the levels allow, with their tokens, in the order of the levels.
+/// The lossless forms of a text that the levels allow, in the order of the levels; each is made when it
+/// is asked for. `view` is the text as it is without codes and blanks, if the levels allow that.
 fn lossless<'a>(
     text: &'a str,
+    view: &'a str,
     levels: Levels,
-    compressor: &dyn Compressor,
-    measure: Measure,
-) -> Vec<(Cow<'a, str>, usize, Level)> {
-    let mut forms = Vec::new();
-    let mut view = Cow::Borrowed(text);
-    if levels.whitespace {
-        view = clean(text);
-        let blocks = if compressor.folds_repeats() { fold_blocks(&view) } else { Cow::Borrowed(&*view) };
+    compressor: &'a dyn Compressor,
+) -> impl Iterator<Item = (String, Level)> + 'a {
+    let folded = move || {
+        let blocks = if compressor.folds_repeats() { fold_blocks(view) } else { Cow::Borrowed(view) };
         let folded = if compressor.folds_repeats() { fold_repeats(&blocks) } else { Cow::Borrowed(&*blocks) };
-        if *folded != *text {
-            let tokens = measure.count(&folded);
-            forms.push((Cow::Owned(folded.into_owned()), tokens, Level::Whitespace));
-        }
-    }
-    if levels.structure
-        && let Some(other) = compressor.restructure(&view)
-    {
-        let tokens = measure.count(&other);
-        forms.push((Cow::Owned(other), tokens, Level::Structure));
-    }
-    forms
+        (*folded != *text).then(|| (folded.into_owned(), Level::Whitespace))
+    };
+    let other = move || Some((compressor.restructure(view)?, Level::Structure));
+    let folded = levels.whitespace.then_some(folded).into_iter().filter_map(|make| make());
+    folded.chain(levels.structure.then_some(other).into_iter().filter_map(|make| make()))
 }

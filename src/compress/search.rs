@@ -58,15 +58,16 @@ impl Compressor for Search {
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         let all: Vec<_> = lines::spans(text).collect();
-        if all.iter().filter(|span| hit(&text[(*span).clone()]).is_some()).count() * 2 < all.len() {
+        let found: Vec<Option<Hit<'a>>> = all.iter().map(|span| hit(&text[span.clone()])).collect();
+        if found.iter().flatten().count() * 2 < all.len() {
             return prose::draft(text, query);
         }
         let lines = || all.iter().map(|span| &text[span.clone()]);
         let answers = query.map(|query| query.relevance(lines()));
-        let names = lines().map(|line| hit(line).and_then(|hit| defined_name(hit.text)).unwrap_or(""));
+        let names = found.iter().map(|hit| hit.as_ref().and_then(|hit| defined_name(hit.text)).unwrap_or(""));
         let defines = query.map(|query| query.relevance(names));
         let mut hits: HashMap<&str, usize> = HashMap::new();
-        lines().filter_map(hit).for_each(|hit| *hits.entry(hit.path).or_default() += 1);
+        found.iter().flatten().for_each(|hit| *hits.entry(hit.path).or_default() += 1);
         let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(all.len() + all.len() / 4);
         let mut path = "";
         let mut header = None;
@@ -74,7 +75,7 @@ impl Compressor for Search {
         let mut seen: HashSet<&str> = HashSet::new();
         for (index, span) in all.iter().enumerate() {
             let line = &text[span.clone()];
-            let Some(found) = hit(line) else {
+            let Some(found) = &found[index] else {
                 pieces.push(Piece::of(text, span.clone(), -1.0));
                 continue;
             };
@@ -147,15 +148,31 @@ struct Hit<'a> {
 }
 
 fn hit(line: &str) -> Option<Hit<'_>> {
-    [':', '-'].into_iter().find_map(|sign| {
-        line.match_indices(sign).find_map(|(at, _)| {
-            let (path, rest) = (&line[..at], &line[at + 1..]);
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let is_path = !path.is_empty() && path.contains(['.', '/']) && !path.contains(char::is_whitespace);
-            let is_hit = is_path && (1..=7).contains(&digits) && rest[digits..].starts_with(sign);
-            is_hit.then(|| Hit { path, rest, text: &rest[digits + 1..] })
-        })
-    })
+    hit_with(line, b':').or_else(|| hit_with(line, b'-'))
+}
+
+/// The hit that ends its path with this sign.
+fn hit_with(line: &str, sign: u8) -> Option<Hit<'_>> {
+    let bytes = line.as_bytes();
+    // Whether what was read so far looks like a path: it has a dot or a slash, and no blank.
+    let mut is_path = false;
+    for (at, byte) in bytes.iter().enumerate() {
+        match *byte {
+            byte if byte == sign && is_path => {
+                let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                if (1..=7).contains(&digits) && bytes.get(at + 1 + digits) == Some(&sign) {
+                    let (path, rest) = (&line[..at], &line[at + 1..]);
+                    return Some(Hit { path, rest, text: &rest[digits + 1..] });
+                }
+            }
+            b'.' | b'/' => is_path = true,
+            b' ' | b'\t'..=b'\r' => return None,
+            // Blanks beyond ASCII have two bytes or more, of which this is the first.
+            0xc2..=0xe3 if line[at..].starts_with(char::is_whitespace) => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The sign after the number that a line begins with: `:` of a hit, `-` of its surroundings.

@@ -18,6 +18,8 @@ pub(super) struct Task<'a> {
     pub(super) max_tokens: usize,
     pub(super) measure: Measure,
     pub(super) handle: Option<&'a Handle>,
+    /// The tokens of the text, where they are known.
+    pub(super) counted: Option<usize>,
 }
 
 /// The tokens of a mark without words.
@@ -36,8 +38,9 @@ pub(super) fn summarize(
 ) -> Result<(String, usize, Vec<Cut>), usize> {
     let room = Room::new();
     let draft = compressor.draft_in(task.text, &room, query);
-    let counts: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(&piece.text)).collect();
-    let closes: Vec<usize> = draft.pieces.iter().map(|piece| task.measure.count(piece.close)).collect();
+    let len = task.text.len();
+    let counts = task.measure.count_each(len, draft.pieces.iter().map(|piece| &*piece.text));
+    let closes = task.measure.count_each(0, draft.pieces.iter().map(|piece| piece.close));
     let mut order: Vec<usize> = (0..draft.pieces.len()).collect();
     order.sort_by(|a, b| draft.pieces[*b].worth.total_cmp(&draft.pieces[*a].worth).then(a.cmp(b)));
     let whole = Cut { from_line: task.lines.len(), to_line: task.lines.len(), tokens: 0, partial: false };
@@ -50,7 +53,7 @@ pub(super) fn summarize(
         counts: &counts,
         closes: &closes,
         order: &order,
-        whole: (task.measure.count(task.text), counts.iter().sum()),
+        whole: (task.counted.unwrap_or_else(|| task.measure.count(task.text)), counts.iter().sum()),
     };
 
     let mut needed = usize::MAX;
@@ -64,8 +67,7 @@ pub(super) fn summarize(
             // Marks that take more than a twelfth of the budget are made shorter.
             Ok(chosen)
                 if style == Style::Full
-                    && (chosen.cuts.len().saturating_sub(1) * full > task.max_tokens / 12
-                        || draft.layout.wants_shorter_marks(&chosen.kept)) => {}
+                    && (chooser.marks_take_much(&chosen, full) || draft.layout.wants_shorter_marks(&chosen.kept)) => {}
             Ok(chosen) if style == Style::FirstFull && draft.layout.wants_shorter_marks(&chosen.kept) => {
                 return Ok(chooser.choose(Style::Bare, full, BARE).unwrap_or(chosen).told());
             }
@@ -124,6 +126,9 @@ impl Chooser<'_> {
             }
             let Some(written) = self.shrink(&mut selection, style) else { break };
             let slack = max_tokens - written.tokens;
+            if style == Style::Full && self.marks_take_much(&written, first) {
+                return Ok(written);
+            }
             if best.as_ref().is_none_or(|best| written.tokens > best.tokens) {
                 best = Some(written);
             }
@@ -138,6 +143,11 @@ impl Chooser<'_> {
             _ if mandatory > 0 => Err(selection.total),
             _ => Err(first + self.counts.iter().min().copied().unwrap_or(0)),
         }
+    }
+
+    /// Whether the marks, of so many tokens each, take too much of the budget.
+    fn marks_take_much(&self, chosen: &Chosen, mark: usize) -> bool {
+        chosen.cuts.len().saturating_sub(1) * mark > self.task.max_tokens / 12
     }
 
     /// Writes the selection down, leaving out more while it is over the budget.

@@ -38,14 +38,15 @@ pub async fn hold(call: &Call, name: &str, asked: Option<usize>, mut answer: Ans
     let limit = limit(call, asked);
     let mut most = limit;
     if !measure.fits(&answer.structured.to_string(), most) {
+        let mut fits = false;
         if asked.is_some() {
             // The budget is that of the text, not of its quotation marks and line ends in JSON.
             most += escapes(&answer.structured, measure);
             // What was cut is named in the text too, so its list gives way before the text does.
-            shorten_cuts(&mut answer.structured, measure, most);
+            fits = shorten_cuts(&mut answer.structured, measure, most);
         }
         let mut shrinking = Shrinking { call, measure, limit: most, longs: Vec::new() };
-        if !shrinking.shrink(&mut answer.structured).await {
+        if !fits && !shrinking.shrink(&mut answer.structured).await {
             return Err(too_large(name, &answer.structured, limit));
         }
         for long in shrinking.longs {
@@ -260,22 +261,31 @@ fn sibling(structured: &Value, pointer: &str) -> Option<String> {
     structured.pointer(parent)?.get("handle")?.as_str().map(str::to_owned)
 }
 
-/// Cuts the end of the list of cuts as far as that helps.
-fn shorten_cuts(structured: &mut Value, measure: Measure, limit: usize) {
-    let Some(map) = structured.as_object_mut() else { return };
+/// Cuts the end of the list of cuts as far as that helps; returns whether the result is within its limit
+/// then, so that nothing else of it has to go.
+fn shorten_cuts(structured: &mut Value, measure: Measure, limit: usize) -> bool {
+    let Some(map) = structured.as_object_mut() else { return false };
     for _ in 0..TRIES {
-        let whole = Value::from(map.clone()).to_string();
-        let Some(Value::Array(cuts)) = map.get_mut("cuts") else { return };
-        if cuts.len() < 2 || measure.fits(&whole, limit) {
-            return;
+        let listed = match map.get("cuts") {
+            Some(Value::Array(cuts)) if cuts.len() > 1 => map["cuts"].to_string(),
+            _ => return measure.fits(&json(map), limit),
+        };
+        let over = measure.count(&json(map)).saturating_sub(limit);
+        if over == 0 {
+            return true;
         }
-        let listed = measure.count(&Value::from(cuts.clone()).to_string());
-        let over = measure.count(&whole).saturating_sub(limit);
+        let listed = measure.count(&listed);
+        let Some(Value::Array(cuts)) = map.get_mut("cuts") else { return false };
         let before = cuts.len();
         cuts.truncate((before * listed.saturating_sub(over + 16) / listed.max(1)).clamp(1, before - 1));
         let gone = (before - cuts.len()) as u64 + map.get("more_cuts").and_then(Value::as_u64).unwrap_or(0);
         map.insert("more_cuts".to_owned(), Value::from(gone));
     }
+    false
+}
+
+fn json(map: &Map<String, Value>) -> String {
+    serde_json::to_string(map).expect("what has string keys can be written")
 }
 
 /// Cuts the end of the longest list, so that `wanted` tokens become at most `limit`; returns

@@ -54,6 +54,9 @@ pub struct Output {
     pub handle: Option<Handle>,
     /// What was cut, by lines of the original.
     pub cuts: Vec<Cut>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_cuts: usize,
     /// Whether `text` alone gives the original back, byte for byte; otherwise only `handle` does.
     pub reversible: bool,
     /// The encoding that was counted with.
@@ -97,7 +100,17 @@ impl TypedTool for ContextCompress {
         // A lossless result without a budget may still be more than an assistant can take.
         let capped = call.capped && params.max_tokens.is_none();
         let cap = capped.then(|| cap::limit(call, None).saturating_sub(cap::OVERHEAD));
-        compress(Self::NAME, &call.services, input, wanted, cap).await
+        let mut output = compress(Self::NAME, &call.services, input, wanted, cap).await?;
+        if call.capped
+            && let Some(asked) = params.max_tokens
+        {
+            // Of a large text there may be a hundred thousand, and there is room for some dozens.
+            let room = cap::limit(call, Some(asked)).saturating_sub(output.tokens_after);
+            let most = CUTS_LISTED.max(room / CUT_TOKENS);
+            output.more_cuts = output.cuts.len().saturating_sub(most);
+            output.cuts.truncate(most);
+        }
+        Ok(output)
     }
 
     fn text(&self, output: &Output) -> String {
@@ -112,9 +125,19 @@ impl TypedTool for ContextCompress {
             "{} -> {} tokens{estimate}, {} cuts{handle}{lossy}",
             thousands(output.tokens_before),
             thousands(output.tokens_after),
-            output.cuts.len()
+            output.cuts.len() + output.more_cuts
         ))
     }
+}
+
+/// What a cut costs at least in a list of them, in tokens.
+const CUT_TOKENS: usize = 12;
+/// So many cuts are always listed, if there is room.
+const CUTS_LISTED: usize = 64;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What is wanted of a text.
@@ -167,8 +190,8 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
     }
     let budget = services.default_measure();
     let is_within = |text: &str| cap.is_none_or(|cap| budget.fits(&Value::from(text).to_string(), cap));
-    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure };
-    let (job, seen) = job.look(levels).await?;
+    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure, counted: None };
+    let (mut job, seen) = job.look(levels).await?;
     let (tokens, kind) = match &seen {
         Seen::Fitted(fitted) => (fitted.tokens_before, fitted.kind),
         Seen::Over { tokens, kind } => (*tokens, *kind),
@@ -183,6 +206,8 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
         first = Some(fitted);
     }
     services.stores()?;
+    // A large text is not held twice.
+    job.text = String::new();
     let (source, tokens) = (input.source, Some((tokens, measure.encoding())));
     let new = ToKeep { content: input.content, source, kind: Some(kind), tokens };
     let kept = original::keep(services.store.as_ref(), new, services.clock.now(), Some(&memory::redacted)).await?;
@@ -192,7 +217,8 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
         Some(fitted) if !redacted => fitted,
         _ => {
             let max_tokens = job.max_tokens.or(if first.is_none() { cap } else { None });
-            let job = Job { text: kept.text, max_tokens, ..job };
+            let counted = if redacted { None } else { tokens.map(|(tokens, _)| tokens) };
+            let job = Job { text: kept.text, max_tokens, counted, ..job };
             job.fit_until(levels, &handle, cap, is_within).await?
         }
     };
@@ -219,7 +245,8 @@ async fn hashed(input: Input) -> Result<(Input, String), ToolError> {
 pub async fn compress_only(services: &Services, input: Input, wanted: Wanted) -> Result<Output, ToolError> {
     let Wanted { max_tokens, query, kind, measure } = wanted;
     let lossy = std::str::from_utf8(&input.content).is_err();
-    let job = Job { text: memory::redacted(&input.text()).into_owned(), max_tokens, query, kind, measure };
+    let job =
+        Job { text: memory::redacted(&input.text()).into_owned(), max_tokens, query, kind, measure, counted: None };
     let (_, fitted) = job.fit(levels(services), None).await?;
     let fitted = fitted.map_err(|error| too_small(&error))?;
     Ok(Output { lossy, ..output(fitted, measure, None, false) })
@@ -231,6 +258,8 @@ struct Job {
     query: Option<String>,
     kind: Option<Kind>,
     measure: Measure,
+    /// The tokens of the text, where they have been counted.
+    counted: Option<usize>,
 }
 
 /// What a first look at a text finds, before anything is kept.
@@ -250,8 +279,11 @@ impl Job {
         };
         let (job, over) = tokio::task::spawn_blocking(move || {
             let tokens = self.measure.count(&self.text);
-            let kind = self.kind.unwrap_or_else(|| compress::detect(&self.text).kind);
-            (self, (tokens > max_tokens).then_some(Seen::Over { tokens, kind }))
+            let over = (tokens > max_tokens).then(|| {
+                let kind = self.kind.unwrap_or_else(|| compress::detect(&self.text).kind);
+                Seen::Over { tokens, kind }
+            });
+            (Self { counted: Some(tokens), ..self }, over)
         })
         .await
         .map_err(failed)?;
@@ -299,6 +331,7 @@ impl Job {
                 kind: self.kind,
                 levels,
                 handle: handle.as_ref(),
+                counted: self.counted,
                 ..compress::Request::new(&self.text, self.max_tokens, self.measure)
             };
             let fitted = compress::fit(&request);
@@ -339,6 +372,7 @@ fn output(fitted: compress::Fitted, measure: Measure, handle: Option<Handle>, re
         confidence: fitted.confidence,
         level: fitted.level,
         cuts,
+        more_cuts: 0,
         reversible: fitted.reversible,
         handle,
         encoding: measure.encoding(),

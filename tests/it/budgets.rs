@@ -42,6 +42,21 @@ fn texts() -> Vec<(Option<String>, String)> {
 }
 
 #[test]
+fn a_long_list_of_cuts_gives_way_and_not_the_text() {
+    let project = Project::new();
+    let line = |n: usize| format!("The {} of {} went to {n}.\n\n", ["cat", "dog", "river"][n % 3], n * 7919 % 1000);
+    let text: String = (0..12_000).map(line).collect();
+    run(async {
+        let asked = json!({ "text": text, "max_tokens": 24_000, "kind": "prose", "query": "river" });
+        let fitted = capped(&project, "context_compress", asked).await.expect("any text fits any budget");
+        let text = fitted["text"].as_str().expect("a text");
+        assert_eq!(fitted["tokens_after"].as_u64(), Some(count(text)), "the text is the one that was fitted");
+        assert!(!text.contains("context_retrieve"), "{}", &text[text.len() - 200..]);
+        assert!(fitted["more_cuts"].as_u64() > Some(100), "{}", fitted["more_cuts"]);
+    });
+}
+
+#[test]
 fn no_compressed_packed_or_retrieved_text_exceeds_its_budget() {
     let project = Project::new();
     let texts = texts();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::alarm::Alarm;
 use super::first_line;
 use super::head::{Field, Head, Heads, is_time};
-use super::template::{template, without_a_word};
+use super::template::{Seeded, template, without_a_word};
 
 /// The most differing words that are listed for a group of errors.
 const IDS_MAX: usize = 2_000;
@@ -43,7 +43,7 @@ impl<'a> Groups<'a> {
     /// Groups lines, given with how often each is repeated.
     pub(super) fn of(text: &'a str, lines: &[(Range<usize>, usize)], heads: &Heads) -> Self {
         let line = |number: usize| first_line(&text[lines[number].0.clone()]);
-        let mut known: HashMap<u64, u32> = HashMap::new();
+        let mut known: HashMap<u64, u32, Seeded> = HashMap::default();
         // The first line of each wording, and the wording of each line.
         let mut firsts: Vec<usize> = Vec::new();
         let mut wordings: Vec<u32> = Vec::with_capacity(lines.len());
@@ -106,7 +106,7 @@ const WORDINGS_MAX: usize = 100_000;
 
 /// For each wording, given by a line, the number of the first one that is alike but for one word in
 /// which many differ; its own where there are none.
-fn siblings<'t>(wordings: impl ExactSizeIterator<Item = &'t str> + Clone, heads: &Heads) -> Vec<u32> {
+fn siblings<'t>(wordings: impl ExactSizeIterator<Item = &'t str>, heads: &Heads) -> Vec<u32> {
     let count = wordings.len();
     let own = 0..count as u32;
     if count < SIBLINGS as usize || count > WORDINGS_MAX {
@@ -116,15 +116,22 @@ fn siblings<'t>(wordings: impl ExactSizeIterator<Item = &'t str> + Clone, heads:
         let head = heads.head(line);
         without_a_word(&line[head.end..], names(&head))
     };
-    let mut known: HashMap<u64, (u32, u32)> = HashMap::new();
-    for (number, line) in wordings.clone().enumerate() {
+    // All hashes one after the other, and where those of each wording end.
+    let mut hashes: Vec<u64> = Vec::new();
+    let mut ends: Vec<usize> = Vec::with_capacity(count);
+    let mut known: HashMap<u64, (u32, u32), Seeded> = HashMap::default();
+    for (number, line) in wordings.enumerate() {
         for hash in without(line) {
             known.entry(hash).or_insert((number as u32, 0)).1 += 1;
+            hashes.push(hash);
         }
+        ends.push(hashes.len());
     }
-    own.zip(wordings)
-        .map(|(own, line)| {
-            let most = without(line).into_iter().map(|hash| known[&hash]).max_by_key(|(_, count)| *count);
+    let mut start = 0;
+    own.zip(ends)
+        .map(|(own, end)| {
+            let hashes = &hashes[std::mem::replace(&mut start, end)..end];
+            let most = hashes.iter().map(|hash| known[hash]).max_by_key(|(_, count)| *count);
             most.filter(|(_, count)| *count >= SIBLINGS).map_or(own, |(first, _)| first)
         })
         .collect()

@@ -1,5 +1,7 @@
 //! What is left of a line when its values are masked, as a number that can be compared.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 /// The hash of a line with its variable parts masked: numbers, paths, quoted strings, and of words
 /// with digits everything but whole words. Lines that differ in nothing else have the same.
 pub(in crate::compress) fn template(line: &str) -> u64 {
@@ -161,6 +163,43 @@ impl Mix {
         }
         let rest = chunks.remainder().iter().fold(word.len() as u64, |rest, byte| rest << 8 | u64::from(*byte));
         self.add(rest.wrapping_add(1 << 60));
+    }
+}
+
+/// Hashes what is a hash of [`template`] already: with a seed that nobody knows, so that a text cannot
+/// be written of which all hashes fall together.
+#[derive(Clone, Copy)]
+pub(super) struct Seeded(u64);
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = SeededHasher;
+
+    fn build_hasher(&self) -> SeededHasher {
+        SeededHasher(self.0)
+    }
+}
+
+/// One such hash.
+pub(super) struct SeededHasher(u64);
+
+impl Hasher for SeededHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
     }
 }
 
