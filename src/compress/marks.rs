@@ -118,10 +118,22 @@ impl Marks<'_> {
 
     /// Returns one mark for everything noted so far, for a layout that only hints at its gaps.
     pub fn summary(&self) -> Option<String> {
-        let lines: usize = self.cuts.iter().map(|cut| cut.to_line - cut.from_line + 1).sum();
+        // Several gaps may lie on one line.
+        let mut last = 0;
+        let mut lines = 0;
+        for cut in &self.cuts {
+            lines += (cut.to_line + 1).saturating_sub(cut.from_line.max(last + 1));
+            last = last.max(cut.to_line);
+        }
         let tokens: usize = self.cuts.iter().map(|cut| cut.tokens).sum();
         if let Some(first) = self.cuts.first().filter(|_| !self.lines.is_numbered()) {
             let whole = Cut { tokens, ..first.clone() };
+            return Some(if self.style == Style::Brief { brief(&whole) } else { full(&whole, self.handle) });
+        }
+        if let [first, _, ..] = self.cuts.as_slice()
+            && lines == 1
+        {
+            let whole = Cut { tokens, partial: true, ..first.clone() };
             return Some(if self.style == Style::Brief { brief(&whole) } else { full(&whole, self.handle) });
         }
         let tokens = thousands(tokens);

@@ -337,7 +337,7 @@ fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree<'_>, query: Option<&Query>) {
                 let base = if dull {
                     0.5 - length / 200.0
                 } else if seen.insert(value) {
-                    5.0 - (tokens(value) / COST).min(3.0)
+                    5.0 - (tokens(value) / COST).min(3.0) - ALIKE * (*times as f64 / MANY).ln().max(0.0)
                 } else {
                     0.1
                 };
@@ -351,6 +351,11 @@ fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree<'_>, query: Option<&Query>) {
 
 /// A value that costs so many tokens is worth less by one.
 const COST: f64 = 6.0;
+
+/// How much less a value is worth when there were many at the same path: whole elements before a column
+/// of all.
+const ALIKE: f64 = 1.5;
+const MANY: f64 = 16.0;
 
 /// About how many tokens a value has: an id of random letters has many more than a sentence as long.
 fn tokens(value: &str) -> f64 {
