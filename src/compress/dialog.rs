@@ -85,6 +85,9 @@ const TIMES: &[&str] = &[
 /// Those of them that mean nothing without the day on which they were said.
 const RELATIVE: &[&str] = &["ago", "last", "next", "recently", "today", "tomorrow", "tonight", "yesterday"];
 
+/// The most lines of one heading: a chain of all lines would be walked for each of them.
+const HEADINGS_MAX: usize = 8;
+
 /// Turns of a conversation.
 pub(super) struct Dialog;
 
@@ -115,18 +118,18 @@ impl Compressor for Dialog {
         let mut said: Vec<(usize, usize)> = Vec::new();
         let mut speakers: Vec<Option<&str>> = Vec::new();
         let mut heading = None;
-        let mut heading_goes_on = false;
+        let mut headings = 0;
         let asks_when = query.is_some_and(asks_when);
         for Part { span, what } in parts {
             match what {
                 What::Heading => {
-                    let needs = heading.filter(|_| heading_goes_on);
+                    let needs = heading.filter(|_| (1..HEADINGS_MAX).contains(&headings));
                     heading = Some(pieces.len());
-                    heading_goes_on = true;
+                    headings = needs.map_or(1, |_| headings + 1);
                     pieces.push(Piece { needs, ..Piece::of(text, span, BELOW_ALL) });
                 }
                 What::Turn(label) => {
-                    heading_goes_on = false;
+                    headings = 0;
                     // "Last week" says nothing without its date; most else does.
                     let heading = heading.filter(|_| asks_when || count(&text[span.clone()], RELATIVE) > 0);
                     let turn = speakers.len();

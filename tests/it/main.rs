@@ -10,6 +10,7 @@ mod compress_code;
 mod compress_detection;
 mod compress_documents;
 mod compress_fuzz;
+mod compress_hostile;
 mod compress_json;
 mod compress_kinds;
 mod compress_messages;
