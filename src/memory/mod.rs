@@ -24,6 +24,7 @@ mod redact;
 mod remember;
 mod terms;
 mod update;
+mod when;
 
 use std::sync::Arc;
 

@@ -4,14 +4,19 @@ use std::collections::HashSet;
 
 use super::rank::{self, Ranked, ScorePart};
 use super::redact::{Redacted, redact_memory, redacted_filter};
+use super::when::{self, Window};
 use super::{Memories, MemoryError, terms};
 use crate::base::MemoryId;
+use crate::embed;
 use crate::store::{Matches, Memory, MemoryFilter, Scope, Store};
 
 /// The most memories in one answer.
 pub const LIMIT_MAX: usize = 1_000;
 /// The most neighbours on each side.
 pub const NEIGHBOURS_MAX: usize = 20;
+
+/// How much of an event's phrase a memory must tell for its time to be the event's.
+const EVENT_TOLD: f64 = 0.75 * rank::COVERAGE as f64;
 
 /// What to recall.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -109,7 +114,10 @@ impl Memories {
         let mut found = if terms.is_empty() {
             newest(&sources, request.offset, wanted).await?
         } else {
-            best(&sources, &terms, &request.query, request.offset, wanted).await?
+            {
+            let time = self.time_named(&sources, &request.query).await?;
+            best(&sources, &terms, &request.query, time, request.offset, wanted).await?
+        }
         };
         if request.neighbours > 0 {
             let neighbours = request.neighbours.min(NEIGHBOURS_MAX);
@@ -118,6 +126,25 @@ impl Memories {
         found.searched = searched;
         self.explain_emptiness(&mut found, request).await?;
         Ok(found)
+    }
+
+    /// Returns the time that a query names: by the calendar, or by an event that is remembered.
+    async fn time_named(&self, sources: &[Source<'_>], query: &str) -> Result<Option<Window>, MemoryError> {
+        if let Some(window) = when::named(query, self.clock.now()) {
+            return Ok(Some(window));
+        }
+        let Some((event, is_before)) = when::event(query) else { return Ok(None) };
+        let terms = terms::of_query(&event);
+        if terms.is_empty() {
+            return Ok(None);
+        }
+        let found = best(sources, &terms, &event, None, 0, 1).await?;
+        // One that says only half of it may be about anything.
+        let told = |one: &&Recalled| one.parts.iter().any(|part| part.name == "coverage" && part.value >= EVENT_TOLD);
+        Ok(found.memories.iter().find(told).map(|one| {
+            let at = one.memory.content.occurred_at;
+            if is_before { Window::before(at) } else { Window::from(at) }
+        }))
     }
 
     /// Says why nothing was found, instead of an empty success.
@@ -177,6 +204,7 @@ async fn best(
     sources: &[Source<'_>],
     terms: &[String],
     query: &str,
+    time: Option<Window>,
     offset: usize,
     limit: usize,
 ) -> Result<Recollection, MemoryError> {
@@ -190,7 +218,9 @@ async fn best(
     let (ranked, total, ids) = {
         let query = query.to_owned();
         let rank = move || {
-            let (ranked, total) = rank::rank(&matches, &query, pool);
+            let meaning = embed::embed(&query);
+            let question = rank::Question { text: &query, meaning: meaning.as_slice(), time };
+            let (ranked, total) = rank::rank(&matches, &question, pool);
             let id = |one: &Ranked| matches[one.source].index.entry(one.number).id();
             let ids: Vec<MemoryId> = ranked.iter().map(id).collect();
             (ranked, total, ids)

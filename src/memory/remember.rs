@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::redact::{self, Redacted, redact};
 use super::{Memories, MemoryError, terms};
 use crate::base::{MemoryId, Timestamp, content_hash};
-use crate::store::{Added, AddedStatus, MemoryKind, NewMemory, Scope};
+use crate::embed;
+use crate::store::{Added, AddedStatus, Meaning, MemoryKind, NewMemory, Scope};
 
 /// The most memories in one call.
 pub const MEMORIES_MAX: usize = 1_000;
@@ -173,6 +174,8 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
         id: MemoryId::generate(now),
         terms: document.terms,
         length: document.length,
+        asks: asks(&text),
+        meaning: meaning(&text),
         digest: String::new(),
         kind: draft.kind,
         scope: draft.scope,
@@ -193,6 +196,17 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
     };
     new.digest = digest(&new);
     Ok((new, redacted))
+}
+
+/// Whether a text asks something.
+fn asks(text: &str) -> bool {
+    text.trim_end().ends_with(['?', '？'])
+}
+
+/// What a text means to the model within the program.
+fn meaning(text: &str) -> Option<Meaning> {
+    let vector = embed::embed(text).to_quantized();
+    Some(Meaning { model: embed::MODEL.to_owned(), vector: vector.to_vec() })
 }
 
 /// Drops private spans and replaces secrets.

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory, NewOriginal,
     Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState, SavingRow,
     Scope, Step, Store, StoreError, StoreStatus,
 };
@@ -24,6 +24,8 @@ struct State {
     memories: Vec<Memory>,
     numbers: HashMap<MemoryId, u32>,
     index: Arc<Index>,
+    /// By number.
+    meanings: HashMap<u32, Meaning>,
     /// Every term's memories, by number.
     postings: HashMap<String, Vec<Posting>>,
     /// By hash; the content goes when one is removed.
@@ -465,6 +467,9 @@ impl State {
     fn insert(&mut self, mut new: NewMemory, old: Option<MemoryId>, order: i64) -> u32 {
         let number = u32::try_from(self.memories.len()).expect("fewer than four thousand million memories");
         new.supersedes = old;
+        if let Some(meaning) = new.meaning.take() {
+            self.meanings.insert(number, meaning);
+        }
         self.numbers.insert(new.id.clone(), number);
         self.memories.push(Memory {
             content: new,
@@ -500,7 +505,8 @@ impl State {
 
     fn reindex(&mut self, number: u32) {
         let memory = &self.memories[number as usize];
-        Arc::make_mut(&mut self.index).put(number, memory);
+        let meaning = self.meanings.get(&number).map(|meaning| meaning.vector.as_slice());
+        Arc::make_mut(&mut self.index).put(number, memory, meaning);
     }
 
     /// The memory as others see it: what was forgotten has no text.

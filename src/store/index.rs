@@ -42,6 +42,8 @@ pub struct Entry {
     pub length: u32,
     /// From 0 to 1.
     pub importance: f32,
+    /// Whether it asks something: what follows it is likelier to tell.
+    pub asks: bool,
 }
 
 impl Entry {
@@ -67,6 +69,7 @@ pub struct Index {
     agents: Names,
     /// Sets of tags, sorted and joined.
     tags: Names,
+    meanings: Meanings,
 }
 
 /// How often a memory holds a term.
@@ -90,8 +93,9 @@ pub struct Matches {
 }
 
 impl Index {
-    /// Takes in a memory as it is now under the number that the store gave it.
-    pub(super) fn put(&mut self, number: u32, memory: &Memory) {
+    /// Takes in a memory as it is now under the number that the store gave it, and the vector of what
+    /// it means, if there is one.
+    pub(super) fn put(&mut self, number: u32, memory: &Memory, meaning: Option<&[i8]>) {
         let content = &memory.content;
         let mut tags = content.tags.clone();
         tags.sort();
@@ -111,12 +115,28 @@ impl Index {
             occurred_at: content.occurred_at.as_microsecond(),
             length: content.length,
             importance: content.importance as f32,
+            asks: content.asks,
         };
         let place = number as usize;
         if self.entries.len() <= place {
             self.entries.resize(place + 1, None);
         }
         self.entries[place] = Some(entry);
+        if memory.forgotten_at.is_some() {
+            self.meanings.put(number, &[]);
+        } else if let Some(vector) = meaning {
+            self.meanings.put(number, vector);
+        }
+    }
+
+    /// Returns what the memories mean.
+    pub fn meanings(&self) -> &Meanings {
+        &self.meanings
+    }
+
+    /// Returns how many sessions there are; their numbers are less.
+    pub fn sessions(&self) -> usize {
+        self.sessions.names.len()
     }
 
     /// Returns the memory of this number, which must have come from this index.
@@ -172,6 +192,70 @@ impl Index {
         }
         Matches { index: self, passing, postings }
     }
+}
+
+/// The directions in which the meanings of memories point, side by side, by number.
+///
+/// A vector is kept in bytes, each number times 127. They lie in blocks, so that a copy of the index,
+/// made because a recall still reads it, shares all but the block that changes.
+#[derive(Debug, Clone, Default)]
+pub struct Meanings {
+    dimensions: usize,
+    blocks: Vec<Option<Arc<Vec<i8>>>>,
+}
+
+/// How many memories' vectors a block holds.
+const BLOCK: usize = 1_024;
+
+impl Meanings {
+    /// Keeps the vector of a memory; an empty one takes away what was kept. One of another length
+    /// than the others is of another model, and is not kept.
+    fn put(&mut self, number: u32, vector: &[i8]) {
+        if self.dimensions == 0 {
+            self.dimensions = vector.len();
+        }
+        let (block, at) = (number as usize / BLOCK, number as usize % BLOCK * self.dimensions);
+        if vector.is_empty() {
+            if let Some(Some(block)) = self.blocks.get_mut(block) {
+                Arc::make_mut(block)[at..at + self.dimensions].fill(0);
+            }
+            return;
+        }
+        if vector.len() != self.dimensions {
+            return;
+        }
+        if self.blocks.len() <= block {
+            self.blocks.resize(block + 1, None);
+        }
+        let zeros = || Arc::new(vec![0; BLOCK * self.dimensions]);
+        let block = Arc::make_mut(self.blocks[block].get_or_insert_with(zeros));
+        block[at..at + self.dimensions].copy_from_slice(vector);
+    }
+
+    /// Returns the cosine between a memory's meaning and a vector of length one: 0 where either is
+    /// not known.
+    pub fn cosine(&self, number: u32, vector: &[f32]) -> f32 {
+        let (block, at) = (number as usize / BLOCK, number as usize % BLOCK * self.dimensions);
+        match self.blocks.get(block) {
+            Some(Some(block)) if vector.len() == self.dimensions => {
+                dot(&block[at..at + self.dimensions], vector) / 127.0
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+fn dot(bytes: &[i8], numbers: &[f32]) -> f32 {
+    // Sixteen sums side by side, which the compiler keeps in registers.
+    let mut sums = [0.0_f32; 16];
+    let (bytes, numbers) = (bytes.as_chunks::<16>(), numbers.as_chunks::<16>());
+    for (bytes, numbers) in bytes.0.iter().zip(numbers.0) {
+        for lane in 0..16 {
+            sums[lane] += f32::from(bytes[lane]) * numbers[lane];
+        }
+    }
+    let rest: f32 = bytes.1.iter().zip(numbers.1).map(|(byte, number)| f32::from(*byte) * number).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 /// What stands between the tags of a set; no tag has it.

@@ -19,9 +19,9 @@ use jiff::civil::Date;
 
 pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
-pub use index::{Entry, Index, Matches, NONE, Posting};
+pub use index::{Entry, Index, Matches, Meanings, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Memory, MemoryKind, NewMemory, NewOriginal, Original,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Meaning, Memory, MemoryKind, NewMemory, NewOriginal, Original,
     OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, SavingRow, Scope, Step, StoreStatus,
 };
 pub use sqlite::SqliteStore;

@@ -79,6 +79,15 @@ pub enum Scope {
     Agent,
 }
 
+/// What a text means, as a model sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning {
+    /// The model; vectors of different models are never compared.
+    pub model: String,
+    /// The direction, each number times 127.
+    pub vector: Vec<i8>,
+}
+
 /// A memory to be added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMemory {
@@ -91,6 +100,10 @@ pub struct NewMemory {
     pub terms: Vec<String>,
     /// Its length in ranking: how many of the terms count.
     pub length: u32,
+    /// Whether it asks something.
+    pub asks: bool,
+    /// What it means; it goes into the index, and a store does not give it back.
+    pub meaning: Option<Meaning>,
     /// Identifies the content within its scope: equal digests are duplicates.
     pub digest: String,
     /// What it is about.

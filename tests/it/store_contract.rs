@@ -66,6 +66,8 @@ pub fn memory(text: &str) -> NewMemory {
         text: text.to_owned(),
         terms: text.split_whitespace().map(str::to_lowercase).collect(),
         length: text.split_whitespace().count() as u32,
+        asks: false,
+        meaning: None,
         digest: text.to_owned(),
         kind: MemoryKind::Note,
         scope: Scope::Project,

@@ -7,12 +7,13 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{from_micros, micros, word};
 use crate::base::{MemoryId, Timestamp};
+use crate::embed::MODEL;
 use crate::store::index::{Index, Posting};
-use crate::store::{Added, AddedStatus, Change, Forgotten, Memory, MemoryKind, NewMemory, Scope};
+use crate::store::{Added, AddedStatus, Change, Forgotten, Meaning, Memory, MemoryKind, NewMemory, Scope};
 
 const COLUMNS: &str = "m.number, m.revision, m.id, m.digest, m.kind, m.scope, m.agent, m.tags, m.session_id, m.actor, \
     m.place, m.occurred_at, m.created_at, m.importance, m.pinned, m.expires_at, m.topic_key, m.supersedes, \
-    m.superseded_by, m.superseded_at, m.forgotten_at, m.length";
+    m.superseded_by, m.superseded_at, m.forgotten_at, m.length, m.asks";
 const TEXT_COLUMNS: &str = "t.text, t.terms, t.source, t.metadata";
 /// What makes a memory current, whatever its expiry.
 const CURRENT: &str = "superseded_at IS NULL AND forgotten_at IS NULL";
@@ -138,6 +139,7 @@ pub(super) fn forget(
                     "UPDATE texts SET text = '', terms = '', source = NULL, metadata = '{}' WHERE number = ?",
                 )?
                 .execute([number])?;
+            connection.prepare_cached("DELETE FROM meanings WHERE number = ?")?.execute([number])?;
         }
         forgotten.push(Forgotten { id: id.clone(), purged: purge });
     }
@@ -179,15 +181,23 @@ impl Follower {
     /// Takes in what changed since the last call and returns the index as of now.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<Arc<Index>> {
         let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM memories m WHERE m.revision > ? ORDER BY m.revision"))?;
-        let mut rows = statement.query([followed.revision])?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, v.vector FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
+             WHERE m.revision > ? ORDER BY m.revision"
+        ))?;
+        let mut rows = statement.query(params![MODEL, followed.revision])?;
+        let mut vector: Vec<i8> = Vec::new();
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             let memory = without_text(row)?;
             followed.revision = row.get(1)?;
             // Copies the index only while an earlier recall still reads it.
-            Arc::make_mut(&mut followed.index).put(number, &memory);
+            let meaning = row.get_ref(23)?.as_blob_or_null()?.map(|bytes| {
+                vector.clear();
+                vector.extend(bytes.iter().map(|byte| byte.cast_signed()));
+                vector.as_slice()
+            });
+            Arc::make_mut(&mut followed.index).put(number, &memory, meaning);
         }
         Ok(followed.index.clone())
     }
@@ -256,8 +266,8 @@ fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, plac
     connection
         .prepare_cached(
             "INSERT INTO memories (revision, id, digest, kind, scope, agent, tags, session_id, actor, place, \
-             occurred_at, created_at, importance, pinned, expires_at, topic_key, supersedes, length) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             occurred_at, created_at, importance, pinned, expires_at, topic_key, supersedes, length, asks) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             next_revision(connection)?,
@@ -278,14 +288,26 @@ fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, plac
             new.topic_key,
             old.map(MemoryId::as_str),
             new.length,
+            new.asks,
         ])?;
     let number = connection.last_insert_rowid();
+    if let Some(meaning) = &new.meaning {
+        keep_meaning(connection, number, meaning)?;
+    }
     let terms = new.terms.join(" ");
     connection
         .prepare_cached("INSERT INTO texts (number, text, terms, source, metadata) VALUES (?, ?, ?, ?, ?)")?
         .execute(params![number, new.text, terms, new.source, new.metadata])?;
     connection.prepare_cached("INSERT INTO words (rowid, terms) VALUES (?, ?)")?.execute(params![number, terms])?;
     Ok(())
+}
+
+fn keep_meaning(connection: &Connection, number: i64, meaning: &Meaning) -> rusqlite::Result<()> {
+    let bytes: Vec<u8> = meaning.vector.iter().map(|number| number.cast_unsigned()).collect();
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meanings (number, model, vector) VALUES (?, ?, ?)")?
+        .execute(params![number, meaning.model, bytes])
+        .map(drop)
 }
 
 fn mark_superseded(connection: &Connection, old: &MemoryId, new: &NewMemory) -> rusqlite::Result<()> {
@@ -326,6 +348,8 @@ fn without_text(row: &Row<'_>) -> rusqlite::Result<Memory> {
         text: String::new(),
         terms: Vec::new(),
         length: row.get(21)?,
+        asks: row.get(22)?,
+        meaning: None,
         digest: row.get(3)?,
         kind: word(row, 4, MemoryKind::of_word)?,
         scope: word(row, 5, Scope::of_word)?,

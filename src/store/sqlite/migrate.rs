@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_originals.sql"),
     include_str!("../migrations/0003_savings.sql"),
+    include_str!("../migrations/0004_meanings.sql"),
 ];
 
 /// Brings the file at `path` up to date, with a backup of what was there before.

@@ -1,0 +1,254 @@
+//! The order in which memories answer a query: lexical evidence, structure, and meaning.
+//!
+//! | evidence | what it is |
+//! | --- | --- |
+//! | words | BM25 of the memory's own words |
+//! | neighbours | BM25 of the two memories before and after it in the session: an answer follows its question |
+//! | passage | BM25 of it and its direct neighbours read as one text, so that words add up across a reply |
+//! | session | BM25 of the whole session |
+//! | coverage | which share of the query's words, by how rare they are, it holds |
+//! | meaning | the cosine of the embeddings of query and memory |
+//! | form | longer memories tell more; one that asks answers less, one that follows a question more |
+//! | actor | the query names one actor, and the memory is theirs |
+//! | time | the query names a time, and the memory is of it |
+//!
+//! Each kind is divided by its spread over all memories that pass the filter and weighted by a
+//! constant, so that kinds can be added and the weights hold for any store. Statistics are those of
+//! the filtered memories only, over all stores together. The weights within a session, of coverage,
+//! passage and meaning, were fitted on the meetings of QMSum (MIT licence) by `tests/perf/fusion.py`
+//! and rounded; the session's, which one meeting cannot tell, was set by hand. Pure: no clock, no
+//! store.
+
+mod evidence;
+mod layout;
+
+use std::cmp::Ordering;
+
+use crate::store::{Matches, NONE};
+use evidence::{Evidence, Spread};
+use layout::Layout;
+
+use super::when::Window;
+
+/// The weights of the scores, by words, of the memory itself and of those before and after it.
+const OWN: f32 = 0.15;
+const BEFORE: f32 = 0.13;
+const AFTER: f32 = 0.07;
+const TWO_BEFORE: f32 = 0.25;
+const TWO_AFTER: f32 = 0.11;
+const PASSAGE: f32 = 0.4;
+const SESSION: f32 = 0.5;
+pub(super) const COVERAGE: f32 = 2.0;
+const MEANING: f32 = 0.35;
+const LENGTH: f32 = 0.15;
+const ASKS: f32 = -0.3;
+const AFTER_QUESTION: f32 = 0.25;
+/// What a memory gains when the query names its actor and no other one.
+const ACTOR: f32 = 1.0;
+/// What a memory gains when it is of the time that the query names.
+const TIME: f32 = 1.0;
+/// What the most important memory gains over the least important one.
+const IMPORTANCE: f32 = 0.6;
+/// The importance of a memory when nobody said otherwise.
+const IMPORTANCE_USUAL: f32 = 0.5;
+/// From this cosine on a memory is found for its meaning alone.
+const MEANS_THE_SAME: f32 = 0.45;
+
+/// One part of a score, for explanations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScorePart {
+    /// What it comes from; the table at the head of this module has the names.
+    pub name: &'static str,
+    /// How much it adds.
+    pub value: f64,
+}
+
+/// A memory and its score.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ranked {
+    /// Which of the sources has it.
+    pub(super) source: usize,
+    /// Its number in that source's index.
+    pub(super) number: u32,
+    /// The score; only the order and the differences mean something.
+    pub(super) score: f64,
+    /// Its parts; their sum is the score.
+    pub(super) parts: Vec<ScorePart>,
+}
+
+/// What is asked.
+#[derive(Debug, Default)]
+pub(super) struct Question<'a> {
+    /// The query as written, for the names in it.
+    pub(super) text: &'a str,
+    /// What it means: as many numbers as the memories' meanings have, of length one. Empty: meaning
+    /// does not count.
+    pub(super) meaning: &'a [f32],
+    /// The time that it names.
+    pub(super) time: Option<Window>,
+}
+
+/// Returns the best `count` memories of several sources, best first, and how many there were to
+/// choose from. Left out are memories that share no word with the query, nor one of those around
+/// them, and mean something else.
+pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -> (Vec<Ranked>, usize) {
+    let layouts: Vec<Layout> = sources.iter().map(Layout::new).collect();
+    let evidence = evidence::gather(sources, &layouts, question.meaning);
+    let spread = Spread::of(&evidence);
+    let named = named_actor(sources, question.text);
+
+    let mut found: Vec<Found> = Vec::new();
+    for (source, (matches, evidence)) in sources.iter().zip(&evidence).enumerate() {
+        let scoring = Scoring {
+            matches,
+            evidence,
+            layout: &layouts[source],
+            spread: &spread,
+            actor: named.as_ref().map_or(NONE, |named| named[source]),
+            time: question.time.as_ref(),
+        };
+        for place in 0..matches.passing.len() {
+            if scoring.is_found(place) {
+                found.push(Found { score: scoring.score(place), source: source as u32, place: place as u32 });
+            }
+        }
+    }
+    let total = found.len();
+    let id = |one: &Found| {
+        let matches = &sources[one.source as usize];
+        matches.index.entry(matches.passing[one.place as usize]).id_order()
+    };
+    let best_first = |one: &Found, other: &Found| {
+        other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal).then_with(|| id(one).cmp(&id(other)))
+    };
+    if count < found.len() {
+        found.select_nth_unstable_by(count, best_first);
+        found.truncate(count);
+    }
+    found.sort_unstable_by(best_first);
+    let explain = |one: Found| {
+        let (source, place) = (one.source as usize, one.place as usize);
+        let scoring = Scoring {
+            matches: &sources[source],
+            evidence: &evidence[source],
+            layout: &layouts[source],
+            spread: &spread,
+            actor: named.as_ref().map_or(NONE, |named| named[source]),
+            time: question.time.as_ref(),
+        };
+        let parts: Vec<ScorePart> =
+            scoring.parts(place).into_iter().map(|(name, value)| ScorePart { name, value: f64::from(value) }).collect();
+        let score = parts.iter().map(|part| part.value).sum();
+        Ranked { source, number: sources[source].passing[place], score, parts }
+    };
+    (found.into_iter().map(explain).collect(), total)
+}
+
+struct Found {
+    score: f32,
+    source: u32,
+    place: u32,
+}
+
+/// All that the score of a memory of one source is made of.
+struct Scoring<'a> {
+    matches: &'a Matches,
+    evidence: &'a Evidence,
+    layout: &'a Layout,
+    spread: &'a Spread,
+    /// The number of the actor that the query names.
+    actor: u32,
+    time: Option<&'a Window>,
+}
+
+impl Scoring<'_> {
+    /// Whether anything but chance connects a memory with the query.
+    fn is_found(&self, place: usize) -> bool {
+        self.evidence.passage[place] > 0.0
+            || self.neighbours(place) > 0.0
+            || self.evidence.meaning.get(place).is_some_and(|cosine| *cosine >= MEANS_THE_SAME)
+    }
+
+    fn neighbours(&self, place: usize) -> f32 {
+        let (before, after) = (self.layout.before(place), self.layout.after(place));
+        let words = |place: Option<usize>| place.map_or(0.0, |place| self.evidence.words[place]);
+        BEFORE * words(before)
+            + AFTER * words(after)
+            + TWO_BEFORE * words(before.and_then(|place| self.layout.before(place)))
+            + TWO_AFTER * words(after.and_then(|place| self.layout.after(place)))
+    }
+
+    fn score(&self, place: usize) -> f32 {
+        self.parts(place).into_iter().map(|(_, value)| value).sum()
+    }
+
+    fn parts(&self, place: usize) -> [(&'static str, f32); 10] {
+        let (evidence, spread) = (self.evidence, self.spread);
+        let entry = self.matches.index.entry(self.matches.passing[place]);
+        let follows_question =
+            self.layout.before(place).is_some_and(|before| self.entry(before).asks);
+        let flag = |holds: bool, weight: f32| if holds { weight } else { 0.0 };
+        let meaning = evidence.meaning.get(place).copied().unwrap_or_default();
+        [
+            ("words", OWN * evidence.words[place] / spread.words),
+            ("neighbours", self.neighbours(place) / spread.words),
+            ("passage", PASSAGE * evidence.passage[place] / spread.passage),
+            ("session", SESSION * evidence.session[self.layout.session(place)] / spread.session),
+            ("coverage", COVERAGE * evidence.coverage[place]),
+            ("meaning", MEANING * meaning / spread.meaning),
+            (
+                "form",
+                LENGTH * evidence::length(entry.length) / spread.length
+                    + flag(entry.asks, ASKS)
+                    + flag(follows_question, AFTER_QUESTION),
+            ),
+            ("actor", flag(self.actor != NONE && self.actor == entry.actor, ACTOR)),
+            ("time", flag(self.time.is_some_and(|window| window.holds(entry.occurred_at)), TIME)),
+            ("importance", IMPORTANCE * (entry.importance - IMPORTANCE_USUAL)),
+        ]
+    }
+
+    fn entry(&self, place: usize) -> &crate::store::Entry {
+        self.matches.index.entry(self.matches.passing[place])
+    }
+}
+
+/// The number of the one actor that the query names, in each source; `None` when it names none or
+/// several.
+fn named_actor(sources: &[Matches], query: &str) -> Option<Vec<u32>> {
+    let query = query.to_lowercase();
+    let mut named: Option<(String, Vec<u32>)> = None;
+    for (source, matches) in sources.iter().enumerate() {
+        let mut seen = vec![];
+        for number in &matches.passing {
+            let actor = matches.index.entry(*number).actor;
+            if seen.get(actor as usize).copied().unwrap_or(actor == NONE) {
+                continue;
+            }
+            if seen.len() <= actor as usize {
+                seen.resize(actor as usize + 1, false);
+            }
+            seen[actor as usize] = true;
+            let Some(name) = matches.index.actor(actor) else { continue };
+            if !names(&query, name) {
+                continue;
+            }
+            let (known, numbers) = named.get_or_insert_with(|| (name.to_owned(), vec![NONE; sources.len()]));
+            if known != name {
+                return None;
+            }
+            numbers[source] = actor;
+        }
+    }
+    named.map(|(_, numbers)| numbers)
+}
+
+/// Whether a name stands in the query as whole words.
+fn names(query: &str, name: &str) -> bool {
+    !name.is_empty()
+        && query.match_indices(name).any(|(at, _)| {
+            let starts = query[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+            let ends = query[at + name.len()..].chars().next().is_none_or(|c| !c.is_alphanumeric());
+            starts && ends
+        })
+}
