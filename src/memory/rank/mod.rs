@@ -14,9 +14,9 @@
 //!
 //! Each kind is divided by its spread over all memories that pass the filter and weighted by a
 //! constant, so that kinds can be added and the weights hold for any store. Statistics are those of
-//! the filtered memories only, over all stores together. The weights within a session, of coverage,
-//! passage and meaning, were fitted on the meetings of QMSum (MIT licence) by `tests/perf/fusion.py`
-//! and rounded; the session's, which one meeting cannot tell, was set by hand. Pure: no clock, no
+//! the filtered memories only, over all stores together. The weights start from a fit to the
+//! meetings of QMSum (MIT licence), whose script is `tests/perf/fusion.py`; those of session and
+//! form, of which a single meeting says nothing or too little, were set by hand. Pure: no clock, no
 //! store.
 
 mod evidence;
