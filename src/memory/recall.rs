@@ -115,9 +115,9 @@ impl Memories {
             newest(&sources, request.offset, wanted).await?
         } else {
             {
-            let time = self.time_named(&sources, &request.query).await?;
-            best(&sources, &terms, &request.query, time, request.offset, wanted).await?
-        }
+                let time = self.time_named(&sources, &request.query).await?;
+                best(&sources, &terms, &request.query, time, request.offset, wanted).await?
+            }
         };
         if request.neighbours > 0 {
             let neighbours = request.neighbours.min(NEIGHBOURS_MAX);

@@ -226,9 +226,12 @@ fn number(word: &str) -> Option<i64> {
     match word {
         "a" | "an" => Some(1),
         "couple" => Some(2),
-        _ => WORDS.iter().skip(1).position(|name| *name == word).map(|at| at as i64 + 1).or_else(|| {
-            word.parse().ok().filter(|count| (1..1_000).contains(count))
-        }),
+        _ => WORDS
+            .iter()
+            .skip(1)
+            .position(|name| *name == word)
+            .map(|at| at as i64 + 1)
+            .or_else(|| word.parse().ok().filter(|count| (1..1_000).contains(count))),
     }
 }
 
@@ -245,10 +248,22 @@ fn year(word: &str) -> Option<i16> {
 
 fn month(word: &str) -> Option<i8> {
     const NAMES: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
-    let is_named = |name: &&str| **name == *word || (word.len() == 3 && name.starts_with(word)) || (word == "sept" && name.starts_with(word));
+    let is_named = |name: &&str| {
+        **name == *word || (word.len() == 3 && name.starts_with(word)) || (word == "sept" && name.starts_with(word))
+    };
     NAMES.iter().position(is_named).map(|at| at as i8 + 1)
 }
 
@@ -306,7 +321,9 @@ mod tests {
 
     #[test]
     fn other_words_name_nothing() {
-        for query in ["", "may I ask", "the last one", "march on", "ago", "99999 weeks ago", "version 2023.1-rc", "1 of 12"] {
+        for query in
+            ["", "may I ask", "the last one", "march on", "ago", "99999 weeks ago", "version 2023.1-rc", "1 of 12"]
+        {
             assert_eq!(days(query), None, "{query}");
         }
     }

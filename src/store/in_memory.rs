@@ -8,9 +8,9 @@ use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory, NewOriginal,
-    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState, SavingRow,
-    Scope, Step, Store, StoreError, StoreStatus,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
+    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState,
+    SavingRow, Scope, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
 

@@ -21,8 +21,9 @@ pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
 pub use index::{Entry, Index, Matches, Meanings, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Meaning, Memory, MemoryKind, NewMemory, NewOriginal, Original,
-    OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, SavingRow, Scope, Step, StoreStatus,
+    Added, AddedStatus, Change, Created, Event, Forgotten, Meaning, Memory, MemoryKind, NewMemory, NewOriginal,
+    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, SavingRow, Scope, Step,
+    StoreStatus,
 };
 pub use sqlite::SqliteStore;
 

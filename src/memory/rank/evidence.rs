@@ -105,9 +105,8 @@ impl<'a> Scorer<'a> {
         let count = matches.passing.len();
         let own = |place: usize| matches.index.entry(matches.passing[place]).length as f32;
         let around = |place: Option<usize>| place.map_or(0.0, own);
-        let passage_lengths: Vec<f32> = (0..count)
-            .map(|place| own(place) + around(layout.before(place)) + around(layout.after(place)))
-            .collect();
+        let passage_lengths: Vec<f32> =
+            (0..count).map(|place| own(place) + around(layout.before(place)) + around(layout.after(place))).collect();
         let mut lengths = Sums::default();
         matches.passing.iter().for_each(|number| lengths.add(length(matches.index.entry(*number).length), 1.0));
         Self {
@@ -232,9 +231,8 @@ impl Spread {
             evidence.iter().flat_map(values).for_each(|value| sums.add(*value, 1.0));
             sums.deviation()
         };
-        let together = |sums: fn(&Evidence) -> Sums| {
-            evidence.iter().map(sums).fold(Sums::default(), Sums::plus).deviation()
-        };
+        let together =
+            |sums: fn(&Evidence) -> Sums| evidence.iter().map(sums).fold(Sums::default(), Sums::plus).deviation();
         Self {
             words: over(|evidence| &evidence.words),
             passage: over(|evidence| &evidence.passage),
@@ -262,11 +260,7 @@ impl Sums {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self {
-            count: self.count + other.count,
-            sum: self.sum + other.sum,
-            squares: self.squares + other.squares,
-        }
+        Self { count: self.count + other.count, sum: self.sum + other.sum, squares: self.squares + other.squares }
     }
 
     fn deviation(self) -> f32 {

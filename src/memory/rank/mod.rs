@@ -185,8 +185,7 @@ impl Scoring<'_> {
     fn parts(&self, place: usize) -> [(&'static str, f32); 10] {
         let (evidence, spread) = (self.evidence, self.spread);
         let entry = self.matches.index.entry(self.matches.passing[place]);
-        let follows_question =
-            self.layout.before(place).is_some_and(|before| self.entry(before).asks);
+        let follows_question = self.layout.before(place).is_some_and(|before| self.entry(before).asks);
         let flag = |holds: bool, weight: f32| if holds { weight } else { 0.0 };
         let meaning = evidence.meaning.get(place).copied().unwrap_or_default();
         [
