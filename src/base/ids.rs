@@ -42,6 +42,11 @@ macro_rules! time_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Returns its end, all of it by chance: in a list it tells one from another.
+            pub fn short(&self) -> &str {
+                &self.0[self.0.len() - 6..]
+            }
         }
 
         impl TryFrom<String> for $name {

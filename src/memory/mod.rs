@@ -12,27 +12,39 @@
 //! | `get(&[MemoryId])` | ids | `Vec<Memory>` as stored, secrets redacted |
 //! | `update(&MemoryId, Update)` | new text or fields | [`Updated`] |
 //! | `forget(&ForgetRequest)` | ids or a filter | [`Forgetting`] |
+//! | `tidy(&TidyRules, dry_run)` | what fades | [`Tidying`], which `undo_tidying` takes back |
+//! | `examine(mend)` | - | [`Checkup`]: what is wrong, and what was put right |
+//! | `back_up`, `restore_backup` | a file | what it holds |
 //! | `keep_episode(Episode)` | the outcome of a run | its id |
 //! | `examples(&Name, &str, Budget)` | agent and task | `Vec<Recalled>`, within the budget |
 
+mod alike;
 mod assigned;
+mod backfill;
+mod doctor;
 mod episode;
 mod forget;
 mod rank;
 mod recall;
 mod redact;
 mod remember;
+mod similar;
+mod suspicion;
 mod terms;
+mod tidy;
 mod update;
 mod when;
 
 use std::sync::Arc;
 
+pub use doctor::Checkup;
 pub use episode::Episode;
 pub use forget::{ForgetRequest, Forgetting, Gone};
 pub use recall::{LIMIT_MAX, NEIGHBOURS_MAX, RecallRequest, Recalled, Recollection};
 pub use redact::{Redacted, redact, redacted};
 pub use remember::{Draft, MEMORIES_MAX, Outcome, Remembered, TEXT_BYTES_MAX};
+pub use suspicion::{WARNING, suspicions};
+pub use tidy::{Reason, Tidied, TidyRules, Tidying, Undo};
 pub use update::{Update, Updated};
 
 pub use rank::ScorePart;
@@ -46,6 +58,7 @@ pub struct Memories {
     project: Arc<dyn Store>,
     user: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    backfill: Arc<backfill::Backfill>,
 }
 
 impl Memories {
@@ -53,7 +66,7 @@ impl Memories {
     ///
     /// A store opens its file at the first use, so the user's costs nothing until it is asked.
     pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { project, user, clock }
+        Self { project, user, clock, backfill: Arc::default() }
     }
 
     /// Returns the memories of these ids, history included, in the order asked; unknown ids are
@@ -68,6 +81,27 @@ impl Memories {
         }
         found.iter_mut().for_each(|memory| drop(redact::redact_memory(memory)));
         Ok(found)
+    }
+
+    /// Returns the ids that these stand for: whole ones, or their ends as short lists name them, of
+    /// which one may stand for several.
+    pub async fn whole_ids(&self, named: &[String]) -> Result<Vec<MemoryId>, MemoryError> {
+        let mut ids: Vec<MemoryId> = Vec::with_capacity(named.len());
+        for name in named {
+            let found = match name.parse() {
+                Ok(id) => vec![id],
+                Err(_) => {
+                    let mut found = self.project.ids_ending(name).await?;
+                    found.extend(self.user.ids_ending(name).await?);
+                    found
+                }
+            };
+            if found.is_empty() {
+                return Err(MemoryError::UnknownEnd { end: name.clone() });
+            }
+            ids.extend(found.into_iter().filter(|id| !ids.contains(id)).collect::<Vec<_>>());
+        }
+        Ok(ids)
     }
 
     /// The store that keeps memories of a scope.
@@ -106,6 +140,12 @@ pub enum MemoryError {
     Unknown {
         /// The id asked for.
         id: MemoryId,
+    },
+    /// There is no memory whose id ends so.
+    #[error("there is no memory whose id ends with {end}")]
+    UnknownEnd {
+        /// The end.
+        end: String,
     },
     /// The memory was superseded or forgotten, so its text cannot be changed.
     #[error("{id} is not current: {reason}")]

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::alike::Distinct;
 use super::rank::{self, Ranked, ScorePart};
 use super::redact::{Redacted, redact_memory, redacted_filter};
+use super::suspicion::suspicions;
 use super::when::{self, Window};
 use super::{Memories, MemoryError, terms};
 use crate::base::MemoryId;
@@ -32,6 +34,9 @@ pub struct RecallRequest {
     pub filter: MemoryFilter,
     /// How many memories before and after each one in its session come along.
     pub neighbours: usize,
+    /// These memories instead of a search, in this order: the next step after a short list. History is
+    /// found as well; no filter applies.
+    pub ids: Vec<MemoryId>,
 }
 
 /// A recalled memory.
@@ -47,6 +52,8 @@ pub struct Recalled {
     pub neighbour_of: Option<MemoryId>,
     /// Secrets that were stored before their pattern was known, and are replaced now.
     pub redacted: Vec<Redacted>,
+    /// In what ways it reads like an order to a model ([`suspicions`]).
+    pub suspicions: Vec<&'static str>,
 }
 
 /// What was recalled.
@@ -98,6 +105,10 @@ impl Memories {
     /// Finds memories, best first. The same query over the same memories gives the same answer;
     /// ties are in the order of ids.
     pub async fn recall(&self, request: &RecallRequest) -> Result<Recollection, MemoryError> {
+        if !request.ids.is_empty() {
+            return self.named(request).await;
+        }
+        self.fill_in_later();
         let filter = redacted_filter(&request.filter);
         let searched = scopes_searched(&filter);
         let mut sources: Vec<(&dyn Store, MemoryFilter)> = Vec::new();
@@ -125,6 +136,60 @@ impl Memories {
         }
         found.searched = searched;
         self.explain_emptiness(&mut found, request).await?;
+        Ok(found)
+    }
+
+    /// Returns the memories of the ids that a request names, each followed by its neighbours.
+    async fn named(&self, request: &RecallRequest) -> Result<Recollection, MemoryError> {
+        let mut found = Recollection::default();
+        for memory in self.get(&request.ids).await? {
+            if memory.forgotten_at.is_some() {
+                found.notes.push(format!("{} was forgotten; memory_update restore brings it back", memory.content.id));
+            } else {
+                found.memories.push(recalled(memory, 0.0, Vec::new(), None));
+            }
+        }
+        for id in &request.ids {
+            let is_here = found.memories.iter().any(|one| one.memory.content.id == *id);
+            if !is_here && !found.notes.iter().any(|note| note.starts_with(id.as_str())) {
+                found.notes.push(format!("there is no memory {id}"));
+            }
+        }
+        found.passing = found.memories.len();
+        let skipped = request.offset.min(found.memories.len());
+        found.memories.drain(..skipped);
+        found.more = found.memories.len().saturating_sub(request.limit);
+        found.memories.truncate(request.limit);
+        let scopes: HashSet<Scope> = found.memories.iter().map(|one| one.memory.content.scope).collect();
+        found.searched = [Scope::Project, Scope::User, Scope::Session, Scope::Agent]
+            .into_iter()
+            .filter(|one| scopes.contains(one))
+            .collect();
+        if request.neighbours > 0 {
+            let neighbours = request.neighbours.min(NEIGHBOURS_MAX);
+            let mut with_neighbours = Vec::new();
+            let mut present: HashSet<MemoryId> =
+                found.memories.iter().map(|one| one.memory.content.id.clone()).collect();
+            for one in std::mem::take(&mut found.memories) {
+                // Whoever knows a memory of a session or an agent may see what stands beside it.
+                let content = &one.memory.content;
+                let filter = MemoryFilter {
+                    scopes: vec![content.scope],
+                    session_id: content.session_id.clone(),
+                    agent: content.agent.clone(),
+                    now: Some(self.clock.now()),
+                    ..MemoryFilter::default()
+                };
+                let source = [(self.store_of(content.scope).as_ref(), filter)];
+                let around = self::with_neighbours(&source, vec![one], neighbours).await?;
+                with_neighbours.extend(
+                    around
+                        .into_iter()
+                        .filter(|one| one.neighbour_of.is_none() || present.insert(one.memory.content.id.clone())),
+                );
+            }
+            found.memories = with_neighbours;
+        }
         Ok(found)
     }
 
@@ -242,7 +307,7 @@ async fn best(
         if memory.forgotten_at.is_some() {
             continue;
         }
-        if !distinct.is_new(&memory) {
+        if !distinct.is_new(&memory.content.text) {
             repeated += 1;
             continue;
         }
@@ -301,47 +366,6 @@ fn belongs(memory: &Memory, filter: &MemoryFilter) -> bool {
 
 fn recalled(mut memory: Memory, score: f64, parts: Vec<ScorePart>, neighbour_of: Option<MemoryId>) -> Recalled {
     let redacted = redact_memory(&mut memory);
-    Recalled { memory, score, parts, neighbour_of, redacted }
-}
-
-/// Remembers which texts were seen, to tell what says the same again.
-#[derive(Default)]
-struct Distinct {
-    texts: HashSet<String>,
-    words: Vec<HashSet<String>>,
-}
-
-impl Distinct {
-    /// Texts of fewer words are repeats only when they are equal.
-    const WORDS_MIN: usize = 8;
-    /// The share of common words from which two texts say the same.
-    const ALIKE: f64 = 0.9;
-
-    fn is_new(&mut self, memory: &Memory) -> bool {
-        let text = terms::normalized(&memory.content.text);
-        let words: HashSet<String> = text.split(' ').map(str::to_owned).collect();
-        if !text.is_empty() && !self.texts.insert(text) {
-            return false;
-        }
-        if words.len() < Self::WORDS_MIN {
-            return true;
-        }
-        if self.words.iter().any(|other| alike(&words, other)) {
-            return false;
-        }
-        self.words.push(words);
-        true
-    }
-}
-
-/// Whether two texts have nearly the same words, and exactly the same numbers.
-fn alike(one: &HashSet<String>, other: &HashSet<String>) -> bool {
-    let (shorter, longer) = (one.len().min(other.len()) as f64, one.len().max(other.len()) as f64);
-    if shorter < Distinct::ALIKE * longer {
-        return false;
-    }
-    let common = one.intersection(other).count();
-    let union = one.len() + other.len() - common;
-    let number = |word: &&String| word.bytes().any(|byte| byte.is_ascii_digit());
-    common as f64 >= Distinct::ALIKE * union as f64 && one.symmetric_difference(other).filter(number).count() == 0
+    let suspicions = suspicions(&memory.content.text);
+    Recalled { memory, score, parts, neighbour_of, redacted, suspicions }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::redact::{self, Redacted, redact};
-use super::{Memories, MemoryError, terms};
+use super::{Memories, MemoryError, similar, terms};
 use crate::base::{MemoryId, Timestamp, content_hash};
 use crate::embed;
 use crate::store::{Added, AddedStatus, Meaning, MemoryKind, NewMemory, Scope};
@@ -63,6 +63,11 @@ pub struct Remembered {
     pub outcome: Outcome,
     /// The secrets that were replaced, and the private spans that were dropped.
     pub redacted: Vec<Redacted>,
+    /// Other current memories that say nearly the same, or something else of the same: the caller
+    /// may want to supersede one. Looked for where few memories arrive at once.
+    pub similar: Vec<MemoryId>,
+    /// The beginning of what it replaced.
+    pub before: Option<String>,
 }
 
 /// What became of a draft.
@@ -116,7 +121,8 @@ impl Memories {
                 }
                 Err(reason) => {
                     let outcome = Outcome::Rejected(reason);
-                    results[place] = Some(Remembered { id: None, outcome, redacted: Vec::new() });
+                    results[place] =
+                        Some(Remembered { id: None, outcome, redacted: Vec::new(), similar: Vec::new(), before: None });
                 }
             }
         }
@@ -128,9 +134,17 @@ impl Memories {
                 places.push((place, redacted));
                 news.push(new);
             }
-            for (added, (place, redacted)) in store.add_memories(news).await?.into_iter().zip(places) {
-                results[place] = Some(remembered(added, redacted));
+            let sought = similar::sought(&news);
+            for (added, (place, redacted)) in store.add_memories(news).await?.into_iter().zip(&places) {
+                results[*place] = Some(remembered(added, redacted.clone()));
             }
+            let of_batch: Vec<Option<&mut Remembered>> = {
+                let wanted: Vec<usize> = places.iter().map(|(place, _)| *place).collect();
+                let mut by_place: HashMap<usize, &mut Remembered> =
+                    results.iter_mut().enumerate().filter_map(|(place, one)| Some((place, one.as_mut()?))).collect();
+                wanted.iter().map(|place| by_place.remove(place)).collect()
+            };
+            self.tell_what_is_there(store.as_ref(), &sought, of_batch.into_iter().flatten().collect()).await?;
         }
         Ok(results.into_iter().map(|result| result.expect("every draft was answered")).collect())
     }
@@ -143,10 +157,11 @@ fn remembered(added: Added, redacted: Vec<Redacted>) -> Remembered {
         AddedStatus::Superseded(old) => Outcome::SupersededOther(old),
         AddedStatus::UnknownSuperseded(old) => {
             let reason = format!("supersedes: there is no current memory {old} in this scope");
-            return Remembered { id: None, outcome: Outcome::Rejected(reason), redacted };
+            let outcome = Outcome::Rejected(reason);
+            return Remembered { id: None, outcome, redacted, similar: Vec::new(), before: None };
         }
     };
-    Remembered { id: Some(added.id), outcome, redacted }
+    Remembered { id: Some(added.id), outcome, redacted, similar: Vec::new(), before: None }
 }
 
 /// Checks a draft and makes of it what the store keeps; the error says why it cannot be kept.
@@ -204,7 +219,7 @@ fn asks(text: &str) -> bool {
 }
 
 /// What a text means to the model within the program.
-fn meaning(text: &str) -> Option<Meaning> {
+pub(super) fn meaning(text: &str) -> Option<Meaning> {
     let vector = embed::embed(text).to_quantized();
     Some(Meaning { model: embed::MODEL.to_owned(), vector: vector.to_vec() })
 }

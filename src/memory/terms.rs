@@ -5,7 +5,7 @@
 //! characters. Stop words are indexed, so that a query of nothing else still finds something, but
 //! they neither count as length nor match while a query has better words.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
@@ -64,6 +64,11 @@ pub(super) fn of_query(query: &str) -> Vec<String> {
         .map(|word| word.term)
         .filter(|term| seen.insert(term.clone()))
         .collect()
+}
+
+/// Returns the terms of a text that tell something, each once.
+pub(super) fn telling(text: &str) -> BTreeSet<String> {
+    words(text).into_iter().filter(|word| word.telling).map(|word| word.term).collect()
 }
 
 /// Returns the text as duplicates are recognised by: letters and digits, folded, single blanks.

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
+    Added, AddedStatus, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
     NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState,
     SavingRow, Scope, Step, Store, StoreError, StoreStatus,
 };
@@ -58,6 +58,13 @@ impl Store for InMemoryStore {
     async fn memories(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
         let state = self.state();
         Ok(ids.iter().filter_map(|id| state.numbers.get(id)).map(|number| state.shown(*number)).collect())
+    }
+
+    async fn ids_ending(&self, end: &str) -> Result<Vec<MemoryId>, StoreError> {
+        let state = self.state();
+        let mut found: Vec<MemoryId> = state.numbers.keys().filter(|id| id.as_str().ends_with(end)).cloned().collect();
+        found.sort();
+        Ok(found)
     }
 
     async fn list_memories(
@@ -376,6 +383,95 @@ impl Store for InMemoryStore {
             bytes: 0,
             location: "memory:".to_owned(),
         })
+    }
+
+    async fn examine(&self, _mend: bool) -> Result<Vec<Finding>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn without_meaning(&self, limit: usize) -> Result<Vec<(MemoryId, String)>, StoreError> {
+        let state = self.state();
+        let lacking = (0..)
+            .zip(&state.memories)
+            .filter(|(number, memory)| !memory.content.text.is_empty() && !state.meanings.contains_key(number));
+        Ok(lacking.take(limit).map(|(_, memory)| (memory.content.id.clone(), memory.content.text.clone())).collect())
+    }
+
+    async fn put_meanings(&self, meanings: Vec<(MemoryId, Meaning)>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for (id, meaning) in meanings {
+            if let Some(number) = state.numbers.get(&id).copied() {
+                state.meanings.insert(number, meaning);
+                state.reindex(number);
+            }
+        }
+        Ok(())
+    }
+
+    async fn stored_memories(&self, after: Option<&MemoryId>, limit: usize) -> Result<Vec<Memory>, StoreError> {
+        let state = self.state();
+        let is_wanted =
+            |memory: &&Memory| !memory.content.text.is_empty() && after.is_none_or(|after| memory.content.id > *after);
+        let mut found: Vec<Memory> = state.memories.iter().filter(is_wanted).cloned().collect();
+        found.sort_by(|one, other| one.content.id.cmp(&other.content.id));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn rewrite_memories(&self, memories: Vec<NewMemory>) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        for mut new in memories {
+            let Some(number) = state.numbers.get(&new.id).copied() else { continue };
+            for list in state.postings.values_mut() {
+                list.retain(|posting| posting.number != number);
+            }
+            if let Some(meaning) = new.meaning.take() {
+                state.meanings.insert(number, meaning);
+            }
+            let memory = &mut state.memories[number as usize];
+            new.supersedes.clone_from(&memory.content.supersedes);
+            memory.content = new;
+            if memory.forgotten_at.is_none() {
+                state.index_terms(number);
+            }
+            state.reindex(number);
+        }
+        Ok(true)
+    }
+
+    async fn merge_memories(
+        &self,
+        pairs: Vec<(MemoryId, MemoryId)>,
+        at: Timestamp,
+    ) -> Result<Vec<MemoryId>, StoreError> {
+        let mut state = self.state();
+        let mut merged = Vec::new();
+        for (old, into) in pairs {
+            if old == into || state.current(&old).is_none() || state.current(&into).is_none() {
+                continue;
+            }
+            let number = state.numbers[&old];
+            let memory = &mut state.memories[number as usize];
+            (memory.superseded_by, memory.superseded_at) = (Some(into), Some(at));
+            state.reindex(number);
+            merged.push(old);
+        }
+        Ok(merged)
+    }
+
+    async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
+        let mut state = self.state();
+        let mut current = Vec::new();
+        for id in ids {
+            let Some(number) = state.numbers.get(&id).copied() else { continue };
+            let memory = &mut state.memories[number as usize];
+            if memory.superseded_at == Some(at) {
+                (memory.superseded_by, memory.superseded_at) = (None, None);
+                state.reindex(number);
+                current.push(id);
+            }
+        }
+        Ok(current)
     }
 }
 

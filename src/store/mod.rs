@@ -11,7 +11,7 @@ mod index;
 mod records;
 mod sqlite;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,9 +21,9 @@ pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
 pub use index::{Entry, Index, Matches, Meanings, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, Change, Created, Event, Forgotten, Meaning, Memory, MemoryKind, NewMemory, NewOriginal,
-    Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunState, SavingRow, Scope, Step,
-    StoreStatus,
+    Added, AddedStatus, BackupInfo, Change, Created, Event, Finding, Forgotten, Meaning, Memory, MemoryKind, NewMemory,
+    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Restored, Run, RunState,
+    SavingRow, Scope, Step, StoreStatus,
 };
 pub use sqlite::SqliteStore;
 
@@ -67,6 +67,9 @@ pub trait Store: Send + Sync {
     /// left out.
     async fn memories(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
 
+    /// Returns the ids of memories that end so, history included, in their order.
+    async fn ids_ending(&self, end: &str) -> Result<Vec<MemoryId>, StoreError>;
+
     /// Returns up to `limit` memories that pass the filter, newest first, after skipping `offset`.
     async fn list_memories(
         &self,
@@ -95,7 +98,7 @@ pub trait Store: Send + Sync {
     /// also what was purged before, because a trace may be gone only now.
     async fn forget(&self, ids: &[MemoryId], purge: bool, at: Timestamp) -> Result<Vec<Forgotten>, StoreError>;
 
-    /// Returns files that may hold what was purged: copies made before a migration.
+    /// Returns files that may hold what was purged: backups, those made before a migration included.
     fn copies(&self) -> Vec<PathBuf> {
         Vec::new()
     }
@@ -169,6 +172,50 @@ pub trait Store: Send + Sync {
 
     /// Checks that the store answers, and returns what is in it.
     async fn status(&self) -> Result<StoreStatus, StoreError>;
+
+    /// Copies the whole store to a file that is not there yet, by default one beside it that tells
+    /// the time; others may go on writing. The copy is checked before it gets its name.
+    async fn back_up(&self, _target: Option<&Path>, _at: Timestamp) -> Result<BackupInfo, StoreError> {
+        Err(StoreError::Backup { path: PathBuf::new(), reason: "this store is not a file".to_owned() })
+    }
+
+    /// Puts the content of a backup in the place of the present one, of which a backup is kept
+    /// first. Others go on with what is there afterwards; only a present file that is damaged can
+    /// not be written over, and is replaced if `replace_damaged` says so.
+    async fn restore(&self, from: &Path, _at: Timestamp, _replace_damaged: bool) -> Result<Restored, StoreError> {
+        Err(StoreError::Backup { path: from.to_owned(), reason: "this store is not a file".to_owned() })
+    }
+
+    /// Says what is wrong with the store itself; with `mend`, puts right what can be.
+    async fn examine(&self, mend: bool) -> Result<Vec<Finding>, StoreError>;
+
+    /// Returns up to `limit` memories, id and text, of which nobody knows what they mean to the
+    /// present model: they are older than it.
+    async fn without_meaning(&self, limit: usize) -> Result<Vec<(MemoryId, String)>, StoreError>;
+
+    /// Keeps what memories mean.
+    async fn put_meanings(&self, meanings: Vec<(MemoryId, Meaning)>) -> Result<(), StoreError>;
+
+    /// Returns up to `limit` memories with ids after this one, in the order of their ids: history
+    /// included, and forgotten ones with the text that they still have; only purged ones are not.
+    async fn stored_memories(&self, after: Option<&MemoryId>, limit: usize) -> Result<Vec<Memory>, StoreError>;
+
+    /// Writes over the texts and names of memories in place, leaving no trace of what they were;
+    /// returns whether no trace is left indeed. For secrets that should not have been stored: all
+    /// else is superseded.
+    async fn rewrite_memories(&self, memories: Vec<NewMemory>) -> Result<bool, StoreError>;
+
+    /// Marks each first memory as superseded by the second, which is there already; returns those
+    /// that were marked, because both were current.
+    async fn merge_memories(
+        &self,
+        pairs: Vec<(MemoryId, MemoryId)>,
+        at: Timestamp,
+    ) -> Result<Vec<MemoryId>, StoreError>;
+
+    /// Takes back that memories were superseded at exactly this time; returns those that are current
+    /// again.
+    async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError>;
 }
 
 /// What can go wrong in a store.
@@ -205,6 +252,14 @@ pub enum StoreError {
         doing: &'static str,
         /// The database's reason.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A backup cannot be made or put back.
+    #[error("{}: {reason}", path.display())]
+    Backup {
+        /// The file that is in the way.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The store was closed while the request waited.
     #[error("the store was closed")]

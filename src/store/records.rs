@@ -1,5 +1,7 @@
 //! The records that a store keeps, as plain data.
 
+use std::path::PathBuf;
+
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -493,4 +495,49 @@ pub struct StoreStatus {
     pub bytes: u64,
     /// Where it is.
     pub location: String,
+}
+
+/// A copy of a store that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupInfo {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// The version of its schema.
+    pub schema_version: i64,
+    /// How many rows each of its tables has.
+    pub rows: Vec<(String, u64)>,
+}
+
+impl BackupInfo {
+    /// Returns how many rows a table has.
+    pub fn rows_of(&self, table: &str) -> u64 {
+        self.rows.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows)
+    }
+}
+
+/// A backup that was put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// What was put back: rows as they are now, the version as it was in the backup.
+    pub from: BackupInfo,
+    /// Where the content before is kept; `None`: there was none.
+    pub kept: Option<PathBuf>,
+}
+
+/// Something that is wrong with a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What, in one word.
+    pub name: &'static str,
+    /// How often.
+    pub count: u64,
+    /// What it means, for people; it follows the number.
+    pub detail: String,
+    /// Some of those concerned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+    /// Whether it was put right.
+    pub mended: bool,
 }

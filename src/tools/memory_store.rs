@@ -63,6 +63,13 @@ struct Stored {
     /// The memory it replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded: Option<MemoryId>,
+    /// The beginning of what it replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    /// Other memories that say nearly the same, or something else of the same: supersede what is not
+    /// so any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    similar: Vec<MemoryId>,
     /// Why it was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -101,7 +108,15 @@ impl TypedTool for MemoryStore {
                     Outcome::Stored | Outcome::Duplicate => (None, None),
                 };
                 let redacted = memory_filter::redacted(&one.redacted);
-                Stored { id: one.id, status: one.outcome.as_str(), superseded, reason, redacted }
+                Stored {
+                    id: one.id,
+                    status: one.outcome.as_str(),
+                    superseded,
+                    before: one.before,
+                    similar: one.similar,
+                    reason,
+                    redacted,
+                }
             })
             .collect();
         Ok(Output { stored })
@@ -115,7 +130,14 @@ impl TypedTool for MemoryStore {
         let line = |one: &Stored| {
             let mut words = vec![one.status.to_owned()];
             words.extend(one.id.as_ref().map(ToString::to_string));
-            words.extend(one.superseded.as_ref().map(|id| format!("(replaced {id})")));
+            words.extend(one.superseded.as_ref().map(|id| match &one.before {
+                Some(before) => format!("(replaced {id}: {before})"),
+                None => format!("(replaced {id})"),
+            }));
+            if !one.similar.is_empty() {
+                let ids = one.similar.iter().map(ToString::to_string).collect::<Vec<_>>();
+                words.push(format!("(similar: {})", ids.join(", ")));
+            }
             words.extend(one.reason.as_ref().map(|reason| format!("({reason})")));
             if !one.redacted.is_empty() {
                 words.push(format!("(redacted: {})", one.redacted.join(", ")));

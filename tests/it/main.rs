@@ -29,6 +29,7 @@ mod jsonrpc;
 mod lifecycle;
 mod mcp;
 mod memory;
+mod memory_care;
 mod run;
 mod runners;
 mod sandbox;

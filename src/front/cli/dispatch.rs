@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ArgMatches;
 
-use super::{demo, originals, sandbox, savings, settings, tool};
+use super::{backup, demo, memory, originals, sandbox, savings, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
@@ -46,6 +46,18 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
         Some(("savings", inner)) => {
             let services = app::build(loaded)?;
             Ok(savings::run(inner, &services).await)
+        }
+        Some(("backup", inner)) => {
+            let services = app::build(loaded)?;
+            Ok(backup::back_up(inner, &services).await)
+        }
+        Some(("restore", inner)) => {
+            let services = app::build(loaded)?;
+            Ok(backup::restore(inner, &services).await)
+        }
+        Some(("memory", inner)) if memory::is_named(inner) => {
+            let services = app::build(loaded)?;
+            Ok(memory::run(inner, &services).await)
         }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;

@@ -34,6 +34,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("get_run.status", "Only runs in these states, with commas between them"),
     ("memory_forget.ids", "The memories to forget: mem_..."),
     ("memory_forget.filter", "Forget what passes this filter: JSON (see below)"),
+    ("memory_recall.detail", "A line for each memory, or all of it"),
+    ("memory_recall.ids", "Show these memories instead of searching: mem_..., or the end of it from a line"),
     ("memory_recall.agent", "Only what this agent remembered"),
     ("memory_recall.kind", "Only this kind"),
     ("memory_recall.scope", "Only this scope"),

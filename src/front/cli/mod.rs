@@ -3,11 +3,15 @@
 //!
 //! stdout is data, stderr is talk: results go to stdout, progress, remarks and errors to stderr.
 
+mod backup;
 mod confined;
 mod demo;
 mod dispatch;
 mod flags;
 mod help;
+mod memory;
+mod memory_doctor;
+mod memory_tidy;
 mod originals;
 mod progress;
 mod quick;
@@ -73,10 +77,15 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
         "run" => return command.subcommand(run::command()),
         "originals" => return command.subcommand(originals::command()),
         "savings" => return command.subcommand(savings::command()),
+        "backup" => return command.subcommand(backup::backup_command()),
+        "restore" => return command.subcommand(backup::restore_command()),
         _ => {}
     }
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
         command = with_tool(command, *tool);
+    }
+    if first == "memory" {
+        command = memory::with_commands(command);
     }
     if command.find_subcommand(&first).is_some() { command } else { self::command() }
 }
@@ -87,7 +96,9 @@ pub fn command() -> Command {
     for tool in TOOLS {
         command = with_tool(command, *tool);
     }
-    command
+    memory::with_commands(command)
+        .subcommand(backup::backup_command())
+        .subcommand(backup::restore_command())
         .subcommand(run::command())
         .subcommand(originals::command())
         .subcommand(savings::command())

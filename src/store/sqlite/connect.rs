@@ -88,9 +88,17 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
-/// Makes the folder, private and unseen by git (those above it are ordinary ones), and the file, private; SQLite gives its log the
-/// permissions of the file.
+/// Makes the folder, and the file, private; SQLite gives its log the permissions of the file.
 fn prepare_folder(path: &Path) -> Result<(), StoreError> {
+    prepare_folder_of(path)?;
+    if !path.exists() {
+        private_file(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Makes the folder of a store, private and unseen by git; those above it are ordinary ones.
+pub(super) fn prepare_folder_of(path: &Path) -> Result<(), StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| StoreError::Folder { path: folder.to_owned(), source };
     let is_new = !folder.is_dir();
@@ -104,9 +112,6 @@ fn prepare_folder(path: &Path) -> Result<(), StoreError> {
             Err(error) if !is_new || error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
-    }
-    if !path.exists() {
-        private_file(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
     }
     Ok(())
 }

@@ -11,12 +11,12 @@ use crate::embed::MODEL;
 use crate::store::index::{Index, Posting};
 use crate::store::{Added, AddedStatus, Change, Forgotten, Meaning, Memory, MemoryKind, NewMemory, Scope};
 
-const COLUMNS: &str = "m.number, m.revision, m.id, m.digest, m.kind, m.scope, m.agent, m.tags, m.session_id, m.actor, \
+pub(super) const COLUMNS: &str = "m.number, m.revision, m.id, m.digest, m.kind, m.scope, m.agent, m.tags, m.session_id, m.actor, \
     m.place, m.occurred_at, m.created_at, m.importance, m.pinned, m.expires_at, m.topic_key, m.supersedes, \
     m.superseded_by, m.superseded_at, m.forgotten_at, m.length, m.asks";
-const TEXT_COLUMNS: &str = "t.text, t.terms, t.source, t.metadata";
+pub(super) const TEXT_COLUMNS: &str = "t.text, t.terms, t.source, t.metadata";
 /// What makes a memory current, whatever its expiry.
-const CURRENT: &str = "superseded_at IS NULL AND forgotten_at IS NULL";
+pub(super) const CURRENT: &str = "superseded_at IS NULL AND forgotten_at IS NULL";
 
 /// Adds one memory, or finds that it is there.
 pub(super) fn add(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Added> {
@@ -175,12 +175,18 @@ pub(super) struct Follower(Mutex<Followed>);
 struct Followed {
     index: Arc<Index>,
     revision: i64,
+    /// SQLite's own number of the schema, which grows when a backup is put in the place of the file.
+    schema: i64,
 }
 
 impl Follower {
     /// Takes in what changed since the last call and returns the index as of now.
     pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<Arc<Index>> {
         let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let schema = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+        if schema != followed.schema {
+            *followed = Followed { schema, ..Followed::default() };
+        }
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {COLUMNS}, v.vector FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
              WHERE m.revision > ? ORDER BY m.revision"
@@ -245,7 +251,7 @@ fn same_topic(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Opti
         .optional()
 }
 
-fn is_current(connection: &Connection, id: &MemoryId) -> rusqlite::Result<bool> {
+pub(super) fn is_current(connection: &Connection, id: &MemoryId) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(&format!("SELECT count(*) FROM memories WHERE id = ? AND {CURRENT}"))?
         .query_row([id.as_str()], |row| row.get(0))
@@ -258,7 +264,7 @@ fn next_place(connection: &Connection, session: Option<&str>) -> rusqlite::Resul
         .query_row([session], |row| row.get(0))
 }
 
-fn next_revision(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn next_revision(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT coalesce(max(revision) + 1, 1) FROM memories")?.query_row([], |row| row.get(0))
 }
 
@@ -302,7 +308,7 @@ fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, plac
     Ok(())
 }
 
-fn keep_meaning(connection: &Connection, number: i64, meaning: &Meaning) -> rusqlite::Result<()> {
+pub(super) fn keep_meaning(connection: &Connection, number: i64, meaning: &Meaning) -> rusqlite::Result<()> {
     let bytes: Vec<u8> = meaning.vector.iter().map(|number| number.cast_unsigned()).collect();
     connection
         .prepare_cached("INSERT OR REPLACE INTO meanings (number, model, vector) VALUES (?, ?, ?)")?
@@ -319,16 +325,23 @@ fn mark_superseded(connection: &Connection, old: &MemoryId, new: &NewMemory) -> 
 
 /// A memory from [`COLUMNS`] and [`TEXT_COLUMNS`]. What was forgotten has no text any more.
 fn whole(row: &Row<'_>) -> rusqlite::Result<Memory> {
+    let mut memory = as_stored(row)?;
+    if memory.forgotten_at.is_some() {
+        let content = &mut memory.content;
+        (content.text, content.source, content.metadata) = (String::new(), None, "{}".to_owned());
+        content.terms.clear();
+    }
+    Ok(memory)
+}
+
+/// A memory from [`COLUMNS`] and [`TEXT_COLUMNS`], with its text also where it was forgotten.
+pub(super) fn as_stored(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let mut memory = without_text(row)?;
     memory.content.metadata = row.get("metadata")?;
-    if memory.forgotten_at.is_none() {
-        memory.content.text = row.get("text")?;
-        memory.content.source = row.get("source")?;
-        let terms: String = row.get("terms")?;
-        memory.content.terms = terms.split_ascii_whitespace().map(str::to_owned).collect();
-    } else {
-        memory.content.metadata = "{}".to_owned();
-    }
+    memory.content.text = row.get("text")?;
+    memory.content.source = row.get("source")?;
+    let terms: String = row.get("terms")?;
+    memory.content.terms = terms.split_ascii_whitespace().map(str::to_owned).collect();
     Ok(memory)
 }
 
@@ -380,6 +393,6 @@ fn parsed(row: &Row<'_>, column: usize) -> rusqlite::Result<MemoryId> {
     super::parsed(row, column)
 }
 
-fn list(words: &[String]) -> impl ToSql {
+pub(super) fn list(words: &[String]) -> impl ToSql {
     serde_json::to_string(words).expect("texts can be written as JSON")
 }

@@ -23,6 +23,20 @@ pub(super) const MIGRATIONS: &[&str] = &[
 
 /// Brings the file at `path` up to date, with a backup of what was there before.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
+    migrate_with(connection, path, migrations, &|found| back_up(path, found))
+}
+
+/// Brings a copy up to date, of which nobody needs a backup.
+pub(super) fn migrate_copy(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate_with(connection, Path::new("the copy"), MIGRATIONS, &|_| Ok(()))
+}
+
+fn migrate_with(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+    back_up: &dyn Fn(i64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let known = migrations.len() as i64;
     if version(connection)? == known {
         return Ok(());
@@ -38,7 +52,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[&s
         return Ok(());
     }
     if found > 0 {
-        back_up(path, found)?;
+        back_up(found)?;
     }
     for migration in migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(migration).doing("migrating the schema")?;
@@ -81,14 +95,15 @@ fn back_up(path: &Path, version: i64) -> Result<(), StoreError> {
     std::fs::rename(&unfinished, &target).map_err(file_failed)
 }
 
-/// Returns the copies of the file at `path` that migrations have left.
+/// Returns the copies of the file at `path` that lie beside it: from before migrations, from before a
+/// restore, and those that somebody asked for.
 pub(super) fn backups(path: &Path) -> Vec<PathBuf> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_copy = |file: &Path| {
         let file = file.file_name().and_then(|file| file.to_str()).unwrap_or("");
         file.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with(".v") && (rest.ends_with(".backup") || rest.ends_with(".unfinished")))
+            .is_some_and(|rest| rest.starts_with('.') && (rest.ends_with(".backup") || rest.ends_with(".unfinished")))
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_copy(file)).collect();

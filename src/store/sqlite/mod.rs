@@ -4,6 +4,8 @@
 //! memory that filters need is followed in memory ([`memories::Follower`]). Nothing is opened
 //! before the first use, so that starting the program costs nothing.
 
+mod backup;
+mod care;
 mod connect;
 mod memories;
 mod migrate;
@@ -13,7 +15,7 @@ mod runs;
 mod savings;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,8 +28,9 @@ use readers::Readers;
 use writer::Writer;
 
 use super::{
-    Added, Change, Created, Event, Forgotten, Matches, Memory, MemoryFilter, NewMemory, NewOriginal, Original,
-    OriginalInfo, OriginalLimits, Purge, Purged, Run, RunFilter, SavingRow, Step, Store, StoreError, StoreStatus,
+    Added, BackupInfo, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
+    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Restored, Run, RunFilter, SavingRow, Step,
+    Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -99,6 +102,11 @@ impl Store for SqliteStore {
         self.read("reading memories", find).await
     }
 
+    async fn ids_ending(&self, end: &str) -> Result<Vec<MemoryId>, StoreError> {
+        let end = end.to_owned();
+        self.read("looking for a memory", move |connection| care::ids_ending(connection, &end)).await
+    }
+
     async fn list_memories(
         &self,
         filter: &MemoryFilter,
@@ -151,7 +159,59 @@ impl Store for SqliteStore {
     }
 
     fn copies(&self) -> Vec<PathBuf> {
-        migrate::backups(&self.path)
+        let mut copies = migrate::backups(&self.path);
+        copies.extend(backup::elsewhere(&self.path));
+        copies
+    }
+
+    async fn back_up(&self, target: Option<&Path>, at: Timestamp) -> Result<BackupInfo, StoreError> {
+        let (path, target) = (self.path.clone(), target.map(Path::to_owned));
+        blocking(move || backup::back_up(&path, target.as_deref(), at)).await
+    }
+
+    async fn restore(&self, from: &Path, at: Timestamp, replace_damaged: bool) -> Result<Restored, StoreError> {
+        let (path, from) = (self.path.clone(), from.to_owned());
+        blocking(move || backup::restore(&path, &from, at, replace_damaged)).await
+    }
+
+    async fn examine(&self, mend: bool) -> Result<Vec<Finding>, StoreError> {
+        const DOING: &str = "examining the store";
+        if mend && (self.made.initialized() || self.path.exists()) {
+            return self.writer.write(DOING, |connection| care::examine(connection, true)).await;
+        }
+        self.read(DOING, |connection| care::examine(connection, false)).await
+    }
+
+    async fn without_meaning(&self, limit: usize) -> Result<Vec<(MemoryId, String)>, StoreError> {
+        self.read("looking for memories without a vector", move |connection| care::without_meaning(connection, limit))
+            .await
+    }
+
+    async fn put_meanings(&self, meanings: Vec<(MemoryId, Meaning)>) -> Result<(), StoreError> {
+        self.writer.write("keeping vectors", move |connection| care::put_meanings(connection, &meanings)).await
+    }
+
+    async fn stored_memories(&self, after: Option<&MemoryId>, limit: usize) -> Result<Vec<Memory>, StoreError> {
+        let after = after.cloned();
+        self.read("reading all memories", move |connection| care::stored(connection, after.as_ref(), limit)).await
+    }
+
+    async fn rewrite_memories(&self, memories: Vec<NewMemory>) -> Result<bool, StoreError> {
+        let rewrite =
+            move |connection: &Connection| memories.iter().try_for_each(|new| care::rewrite(connection, new).map(drop));
+        Ok(self.writer.write_and_empty_log("rewriting memories", rewrite).await?.1)
+    }
+
+    async fn merge_memories(
+        &self,
+        pairs: Vec<(MemoryId, MemoryId)>,
+        at: Timestamp,
+    ) -> Result<Vec<MemoryId>, StoreError> {
+        self.writer.write("merging memories", move |connection| care::merge(connection, &pairs, at)).await
+    }
+
+    async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
+        self.writer.write("parting memories", move |connection| care::unmerge(connection, &ids, at)).await
     }
 
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
@@ -278,6 +338,17 @@ impl Store for SqliteStore {
             })
         };
         self.read("reading the status", status).await
+    }
+}
+
+/// Runs work that waits for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(StoreError::Closed),
     }
 }
 

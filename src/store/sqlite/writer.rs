@@ -182,6 +182,7 @@ fn repeated(error: &StoreError) -> StoreError {
             StoreError::TooNew { path: path.clone(), found: *found, known: *known }
         }
         StoreError::Database { doing, source } => StoreError::Database { doing, source: source.to_string().into() },
+        StoreError::Backup { path, reason } => StoreError::Backup { path: path.clone(), reason: reason.clone() },
         StoreError::Closed => StoreError::Closed,
     }
 }

@@ -1,0 +1,249 @@
+//! Decay and consolidation, as steps that are told beforehand and can be taken back.
+//!
+//! Nothing here happens by itself. A tidying is a pure plan over what is stored at one moment; it is
+//! known by that moment, which stands in every memory that it changed, so that it can be undone
+//! without a record of its own. Nothing is deleted: what says the same as another is superseded by
+//! it, and what is over is forgotten with a tombstone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use super::doctor::PAGE;
+use super::{Memories, MemoryError, alike, redact};
+use crate::base::{MemoryId, Timestamp};
+use crate::store::{Change, Memory, MemoryKind, Scope, Store};
+
+/// How much of a text names it.
+const PREVIEW_CHARACTERS: usize = 80;
+
+/// What is to be tidied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TidyRules {
+    /// Episodes older than so many days go, when nothing speaks for them.
+    pub episode_days: u32,
+    /// Episodes of more importance than this stay; one that nobody weighed has 0.5.
+    pub importance_max: f64,
+}
+
+impl Default for TidyRules {
+    fn default() -> Self {
+        Self { episode_days: 180, importance_max: 0.5 }
+    }
+}
+
+/// Why a memory is put away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It expired then.
+    Expired(Timestamp),
+    /// This one says nearly the same, and is the better version.
+    SaysTheSame(MemoryId),
+    /// An episode of so many days ago that was neither pinned nor weighed as important.
+    Faded(i64),
+}
+
+/// A memory that is put away, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tidied {
+    /// Its id.
+    pub id: MemoryId,
+    /// The beginning of its text.
+    pub preview: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A tidying, done or planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tidying {
+    /// The moment by which it is known; `None`: nothing was changed.
+    pub at: Option<Timestamp>,
+    /// What was put away, or would be, in the order of ids.
+    pub tidied: Vec<Tidied>,
+    /// How many current memories were looked at.
+    pub looked_at: usize,
+}
+
+/// What is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// All of a tidying.
+    Run(Timestamp),
+    /// One memory.
+    One(MemoryId),
+}
+
+impl Memories {
+    /// Puts away what is over or says the same as another; with `dry_run`, only tells what it would.
+    /// The same memories at the same time give the same plan.
+    pub async fn tidy(&self, rules: &TidyRules, dry_run: bool) -> Result<Tidying, MemoryError> {
+        let now = self.clock.now();
+        let mut tidying = Tidying { at: None, tidied: Vec::new(), looked_at: 0 };
+        for store in [&self.project, &self.user] {
+            let current = current(store.as_ref()).await?;
+            tidying.looked_at += current.len();
+            let rules = rules.clone();
+            let plan = move || plan(&current, &rules, now);
+            let plan = tokio::task::spawn_blocking(plan).await.expect("planning does not panic");
+            if dry_run || plan.is_empty() {
+                tidying.tidied.extend(plan);
+                continue;
+            }
+            let merged = |one: &Tidied| match &one.reason {
+                Reason::SaysTheSame(best) => Some((one.id.clone(), best.clone())),
+                Reason::Expired(_) | Reason::Faded(_) => None,
+            };
+            let pairs: Vec<_> = plan.iter().filter_map(merged).collect();
+            let over: Vec<MemoryId> =
+                plan.iter().filter(|one| merged(one).is_none()).map(|one| one.id.clone()).collect();
+            // Somebody may have changed one of them in the meantime: only what was done is told.
+            let mut done: BTreeSet<MemoryId> = BTreeSet::new();
+            if !pairs.is_empty() {
+                done.extend(store.merge_memories(pairs, now).await?);
+            }
+            if !over.is_empty() {
+                done.extend(store.forget(&over, false, now).await?.into_iter().map(|one| one.id));
+            }
+            tidying.at = Some(now);
+            tidying.tidied.extend(plan.into_iter().filter(|one| done.contains(&one.id)));
+        }
+        tidying.tidied.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(tidying)
+    }
+
+    /// Takes back a tidying, or what it did to one memory; returns the memories that are current
+    /// again.
+    pub async fn undo_tidying(&self, undo: &Undo) -> Result<Vec<MemoryId>, MemoryError> {
+        let mut back = Vec::new();
+        for store in [&self.project, &self.user] {
+            let all = everything(store.as_ref()).await?;
+            let created: BTreeMap<&MemoryId, Timestamp> =
+                all.iter().map(|memory| (&memory.content.id, memory.content.created_at)).collect();
+            // A memory that replaced another came at that moment; a better version was there before.
+            let was_merged = |memory: &Memory| {
+                let best = memory.superseded_by.as_ref().and_then(|id| created.get(id));
+                memory.superseded_at.is_some_and(|at| best.is_some_and(|best| *best < at))
+            };
+            for memory in &all {
+                let id = &memory.content.id;
+                let (merged, forgotten) = match undo {
+                    Undo::Run(at) => (memory.superseded_at == Some(*at), memory.forgotten_at == Some(*at)),
+                    Undo::One(wanted) => (id == wanted, id == wanted && memory.forgotten_at.is_some()),
+                };
+                let mut is_back = false;
+                if merged
+                    && was_merged(memory)
+                    && let Some(at) = memory.superseded_at
+                {
+                    is_back |= !store.unmerge_memories(vec![id.clone()], at).await?.is_empty();
+                }
+                if forgotten {
+                    let restore = Change { restore: true, ..Change::default() };
+                    is_back |= store.change_memory(id, restore).await?.is_some();
+                }
+                if is_back {
+                    back.push(id.clone());
+                }
+            }
+        }
+        back.sort();
+        Ok(back)
+    }
+}
+
+async fn current(store: &dyn Store) -> Result<Vec<Memory>, MemoryError> {
+    let mut all = everything(store).await?;
+    all.retain(|memory| memory.superseded_at.is_none() && memory.forgotten_at.is_none());
+    Ok(all)
+}
+
+async fn everything(store: &dyn Store) -> Result<Vec<Memory>, MemoryError> {
+    let mut all: Vec<Memory> = Vec::new();
+    loop {
+        let page = store.stored_memories(all.last().map(|memory| &memory.content.id), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// What there is to tidy among memories that are current.
+fn plan(memories: &[Memory], rules: &TidyRules, now: Timestamp) -> Vec<Tidied> {
+    let mut reasons: BTreeMap<&MemoryId, Reason> = BTreeMap::new();
+    let mut lasting: BTreeMap<Group<'_>, Vec<&Memory>> = BTreeMap::new();
+    for memory in memories {
+        let content = &memory.content;
+        let age_days = now.duration_since(content.occurred_at).as_hours() / 24;
+        let too_old =
+            now.duration_since(content.occurred_at) > SignedDuration::from_hours(24 * i64::from(rules.episode_days));
+        if let Some(end) = content.expires_at.filter(|end| *end <= now) {
+            reasons.insert(&content.id, Reason::Expired(end));
+        } else if content.kind == MemoryKind::Episode
+            && !content.pinned
+            && content.importance <= rules.importance_max
+            && too_old
+        {
+            reasons.insert(&content.id, Reason::Faded(age_days));
+        } else {
+            lasting.entry(Group::of(memory)).or_default().push(memory);
+        }
+    }
+    for mut group in lasting.into_values() {
+        // The best first: what is alike is superseded by it.
+        group.sort_by(|one, other| better(other).partial_cmp(&better(one)).expect("an importance is a number"));
+        let texts: Vec<&str> = group.iter().map(|memory| memory.content.text.as_str()).collect();
+        for alike in alike::groups(&texts) {
+            let best = group[alike[0]];
+            for place in &alike[1..] {
+                let memory = group[*place];
+                // Whoever pinned two wants both.
+                if !memory.content.pinned {
+                    reasons.insert(&memory.content.id, Reason::SaysTheSame(best.content.id.clone()));
+                }
+            }
+        }
+    }
+    let preview = |memory: &Memory| {
+        let text = redact(&memory.content.text).0;
+        text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(PREVIEW_CHARACTERS).collect()
+    };
+    let tidied = |memory: &Memory| {
+        let reason = reasons.get(&memory.content.id)?.clone();
+        Some(Tidied { id: memory.content.id.clone(), preview: preview(memory), reason })
+    };
+    memories.iter().filter_map(tidied).collect()
+}
+
+/// What must be the same for two memories to stand for each other: who shares them, who said it and
+/// where, and the topic. Two people may both say yes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group<'a> {
+    scope: &'a str,
+    agent: Option<&'a str>,
+    session: Option<&'a str>,
+    actor: Option<String>,
+    topic: Option<&'a str>,
+}
+
+impl<'a> Group<'a> {
+    fn of(memory: &'a Memory) -> Self {
+        let content = &memory.content;
+        let of_session = content.scope == Scope::Session || content.actor.is_some();
+        Self {
+            scope: content.scope.as_str(),
+            agent: content.agent.as_deref(),
+            session: of_session.then_some(content.session_id.as_deref()).flatten(),
+            actor: content.actor.as_deref().map(str::to_lowercase),
+            topic: content.topic_key.as_deref(),
+        }
+    }
+}
+
+/// What makes a version the better one, in this order: pinned, important, says more, newer.
+fn better(memory: &Memory) -> (bool, f64, usize, Timestamp, &MemoryId) {
+    let content = &memory.content;
+    (content.pinned, content.importance, content.text.len(), content.occurred_at, &content.id)
+}
