@@ -33,6 +33,7 @@ mod suspicion;
 mod terms;
 mod tidy;
 mod update;
+mod uses;
 mod when;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub struct Memories {
     user: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     backfill: Arc<backfill::Backfill>,
+    uses: Arc<uses::Uses>,
 }
 
 impl Memories {
@@ -66,7 +68,7 @@ impl Memories {
     ///
     /// A store opens its file at the first use, so the user's costs nothing until it is asked.
     pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { project, user, clock, backfill: Arc::default() }
+        Self { project, user, clock, backfill: Arc::default(), uses: Arc::default() }
     }
 
     /// Returns the memories of these ids, history included, in the order asked; unknown ids are
