@@ -15,12 +15,16 @@
 //! | `tidy(&TidyRules, dry_run)` | what fades | [`Tidying`], which `undo_tidying` takes back |
 //! | `examine(mend)` | - | [`Checkup`]: what is wrong, and what was put right |
 //! | `back_up`, `restore_backup` | a file | what it holds |
+//! | `list`, `versions`, `stats` | a filter, an id | what there is, history included |
+//! | `export_lines`, `export_folder`, `import` | files of a [`Format`] | [`Exported`], [`Report`] |
+//! | `remember_commits`, `remember_transcript` | a repository, a session | [`Report`] |
 //! | `keep_episode(Episode)` | the outcome of a run | its id |
 //! | `examples(&Name, &str, Budget)` | agent and task | `Vec<Recalled>`, within the budget |
 
 mod alike;
 mod assigned;
 mod backfill;
+mod care;
 mod doctor;
 mod episode;
 mod forget;
@@ -32,12 +36,13 @@ mod similar;
 mod suspicion;
 mod terms;
 mod tidy;
+mod transfer;
 mod update;
-mod uses;
 mod when;
 
 use std::sync::Arc;
 
+pub use care::Stats;
 pub use doctor::Checkup;
 pub use episode::Episode;
 pub use forget::{ForgetRequest, Forgetting, Gone};
@@ -46,6 +51,10 @@ pub use redact::{Redacted, redact, redacted};
 pub use remember::{Draft, MEMORIES_MAX, Outcome, Remembered, TEXT_BYTES_MAX};
 pub use suspicion::{WARNING, suspicions};
 pub use tidy::{Reason, Tidied, TidyRules, Tidying, Undo};
+pub use transfer::{
+    Exported, Format, GitRequest, Importance, Metadata, Problem, Record, Report, SourceFile, TranscriptOptions,
+    read_source,
+};
 pub use update::{Update, Updated};
 
 pub use rank::ScorePart;
@@ -60,7 +69,6 @@ pub struct Memories {
     user: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     backfill: Arc<backfill::Backfill>,
-    uses: Arc<uses::Uses>,
 }
 
 impl Memories {
@@ -68,7 +76,7 @@ impl Memories {
     ///
     /// A store opens its file at the first use, so the user's costs nothing until it is asked.
     pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { project, user, clock, backfill: Arc::default(), uses: Arc::default() }
+        Self { project, user, clock, backfill: Arc::default() }
     }
 
     /// Returns the memories of these ids, history included, in the order asked; unknown ids are
@@ -160,6 +168,14 @@ pub enum MemoryError {
     /// A text or a field cannot be kept.
     #[error("the memory cannot be kept: {reason}")]
     Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// A file, a folder or a repository cannot be read or written.
+    #[error("cannot use {place}: {reason}")]
+    Unreadable {
+        /// What it is.
+        place: String,
         /// Why.
         reason: String,
     },

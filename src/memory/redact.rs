@@ -206,8 +206,16 @@ pub fn redact(text: &str) -> (String, Vec<Redacted>) {
 
 /// Returns the text without its private spans; one that is not closed reaches to the end.
 pub(super) fn without_private(text: &str) -> (String, usize) {
-    let spans = PRIVATE.find_iter(text).count();
-    (PRIVATE.replace_all(text, "").into_owned(), spans)
+    let (mut text, mut spans) = (text.to_owned(), 0);
+    // What stood around a span may be one in its turn.
+    loop {
+        let found = PRIVATE.find_iter(&text).count();
+        if found == 0 {
+            return (text, spans);
+        }
+        spans += found;
+        text = PRIVATE.replace_all(&text, "").into_owned();
+    }
 }
 
 /// Redacts every text of a JSON value, and returns it as text.
@@ -412,6 +420,7 @@ mod tests {
     #[test]
     fn private_spans_are_dropped() {
         assert_eq!(without_private("a <private>x\ny</private>b <PRIVATE>c"), ("a b ".to_owned(), 2));
+        assert_eq!(without_private("a <pri<private>x</private>vate>y</private>b"), ("a b".to_owned(), 2));
     }
 
     #[test]

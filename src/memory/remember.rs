@@ -272,9 +272,10 @@ pub(super) fn check_importance(importance: Option<f64>) -> Result<(), String> {
 pub(super) fn tidy_tags(tags: Vec<String>) -> Vec<String> {
     let mut tidy: Vec<String> = Vec::with_capacity(tags.len());
     for tag in tags {
-        let tag: String = tag.trim().chars().filter(|c| !c.is_control()).collect();
-        if !tag.is_empty() && !tidy.contains(&tag) {
-            tidy.push(tag);
+        let tag: String = tag.chars().filter(|c| !c.is_control()).collect();
+        let tag = tag.trim();
+        if !tag.is_empty() && !tidy.iter().any(|known| known == tag) {
+            tidy.push(tag.to_owned());
         }
     }
     tidy

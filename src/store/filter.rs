@@ -26,6 +26,10 @@ pub struct MemoryFilter {
     pub as_of: Option<Timestamp>,
     /// The present, for expiry.
     pub now: Option<Timestamp>,
+    /// History as well: what was superseded, and what has expired.
+    pub history: bool,
+    /// Every session and every agent: narrow scopes without their names.
+    pub anyone: bool,
 }
 
 /// Which runs count. An empty field does not restrict.

@@ -8,9 +8,9 @@ use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
-    Added, AddedStatus, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
-    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Run, RunFilter, RunState,
-    SavingRow, Scope, Step, Store, StoreError, StoreStatus,
+    Added, AddedStatus, Alike, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter,
+    NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Removal, Removed, Run,
+    RunFilter, RunState, SavingRow, Scope, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
 
@@ -26,8 +26,6 @@ struct State {
     index: Arc<Index>,
     /// By number.
     meanings: HashMap<u32, Meaning>,
-    /// When memories were last recalled.
-    uses: BTreeMap<MemoryId, Timestamp>,
     /// Every term's memories, by number.
     postings: HashMap<String, Vec<Posting>>,
     /// By hash; the content goes when one is removed.
@@ -77,6 +75,23 @@ impl Store for InMemoryStore {
     ) -> Result<Vec<Memory>, StoreError> {
         let state = self.state();
         Ok(state.index.newest(filter, limit, offset).into_iter().map(|number| state.shown(number)).collect())
+    }
+
+    async fn memories_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Memory)>, StoreError> {
+        let state = self.state();
+        let kept = (0..).zip(&state.memories).filter(|(_, memory)| memory.forgotten_at.is_none());
+        let later = kept.filter(|(number, _): &(i64, &Memory)| *number >= after);
+        Ok(later.take(limit).map(|(number, memory)| (number + 1, memory.clone())).collect())
+    }
+
+    async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError> {
+        let state = self.state();
+        Ok(memories.iter().map(|new| state.alike(new)).collect())
+    }
+
+    async fn put_memories(&self, memories: Vec<Put>) -> Result<Vec<bool>, StoreError> {
+        let mut state = self.state();
+        Ok(memories.into_iter().map(|put| state.put(put)).collect())
     }
 
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
@@ -379,6 +394,7 @@ impl Store for InMemoryStore {
             backend: "in_memory",
             schema_version: 0,
             memories: state.index.current() as u64,
+            embeddings: state.meanings.len() as u64,
             originals: state.kept().len() as u64,
             originals_bytes: state.kept().iter().map(|info| info.bytes).sum(),
             runs: state.runs.len() as u64,
@@ -459,21 +475,6 @@ impl Store for InMemoryStore {
             merged.push(old);
         }
         Ok(merged)
-    }
-
-    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError> {
-        let mut state = self.state();
-        for (id, at) in uses {
-            if state.numbers.contains_key(&id) {
-                let noted = state.uses.entry(id).or_insert(at);
-                *noted = at.max(*noted);
-            }
-        }
-        Ok(())
-    }
-
-    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
-        Ok(self.state().uses.iter().filter(|(_, at)| **at >= since).map(|(id, _)| id.clone()).collect())
     }
 
     async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
@@ -594,6 +595,31 @@ impl State {
         self.index_terms(number);
         self.reindex(number);
         number
+    }
+
+    fn alike(&self, new: &NewMemory) -> Alike {
+        let same = (0..)
+            .zip(&self.memories)
+            .filter(|(_, memory)| memory.content.digest == new.digest && !memory.content.digest.is_empty());
+        let best = same.max_by_key(|(number, memory)| (self.current(&memory.content.id).is_some(), *number));
+        let topic = self.same_topic(new).map(|id| self.shown(self.numbers[&id]));
+        Alike { same: best.map(|(number, _)| self.shown(number)), topic }
+    }
+
+    fn put(&mut self, put: Put) -> bool {
+        let Put { memory, replaces } = put;
+        if self.numbers.contains_key(&memory.content.id) {
+            return false;
+        }
+        let old = memory.content.supersedes.clone();
+        let number = self.insert(memory.content, old, memory.order);
+        let kept = &mut self.memories[number as usize];
+        (kept.superseded_by, kept.superseded_at) = (memory.superseded_by, memory.superseded_at);
+        self.reindex(number);
+        if let Some(old) = replaces.filter(|old| self.current(old).is_some()) {
+            self.mark_superseded(&old, number);
+        }
+        true
     }
 
     fn mark_superseded(&mut self, old: &MemoryId, by: u32) {

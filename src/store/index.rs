@@ -325,18 +325,19 @@ impl<'a> Resolved<'a> {
         let filter = self.filter;
         let same = |asked: Option<Option<u32>>, has: u32| asked.is_none_or(|asked| asked == Some(has));
         let current = match self.as_of {
+            None if filter.history => true,
             None => entry.superseded_at == NEVER,
             Some(then) => entry.created_at <= then && then < entry.superseded_at,
         };
         let named = match entry.scope {
             Scope::Project | Scope::User => true,
-            Scope::Session => self.session.is_some(),
-            Scope::Agent => self.agent.is_some(),
+            Scope::Session => filter.anyone || self.session.is_some(),
+            Scope::Agent => filter.anyone || self.agent.is_some(),
         };
         current
             && named
             && !entry.forgotten
-            && entry.expires_at > self.now
+            && (entry.expires_at > self.now || (filter.history && filter.as_of.is_none()))
             && (filter.scopes.is_empty() || filter.scopes.contains(&entry.scope))
             && (filter.kinds.is_empty() || filter.kinds.contains(&entry.kind))
             && same(self.session, entry.session)

@@ -21,9 +21,9 @@ pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
 pub use index::{Entry, Index, Matches, Meanings, NONE, Posting};
 pub use records::{
-    Added, AddedStatus, BackupInfo, Change, Created, Event, Finding, Forgotten, Meaning, Memory, MemoryKind, NewMemory,
-    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Removal, Removed, Restored, Run, RunState,
-    SavingRow, Scope, Step, StoreStatus,
+    Added, AddedStatus, Alike, BackupInfo, Change, Created, Event, Finding, Forgotten, Meaning, Memory, MemoryKind,
+    NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Removal, Removed, Restored,
+    Run, RunState, SavingRow, Scope, Step, StoreStatus,
 };
 pub use sqlite::SqliteStore;
 
@@ -77,6 +77,19 @@ pub trait Store: Send + Sync {
         limit: usize,
         offset: usize,
     ) -> Result<Vec<Memory>, StoreError>;
+
+    /// Returns up to `limit` memories that were added after number `after` (0: from the first on), in
+    /// the order in which they were added, each with its number. History is included, what was
+    /// forgotten is left out.
+    async fn memories_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Memory)>, StoreError>;
+
+    /// Returns for each memory what is kept already that it would repeat or replace.
+    async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError>;
+
+    /// Puts memories in as they are, with ids, places and history, and tells for each whether it is
+    /// new: one whose id is known is left alone. Nobody looks for duplicates here; see
+    /// [`Store::alike`].
+    async fn put_memories(&self, memories: Vec<Put>) -> Result<Vec<bool>, StoreError>;
 
     /// Returns what ranking needs: which memories pass the filter, and for each of `terms` which
     /// of those hold it, and how often.
@@ -212,13 +225,6 @@ pub trait Store: Send + Sync {
         pairs: Vec<(MemoryId, MemoryId)>,
         at: Timestamp,
     ) -> Result<Vec<MemoryId>, StoreError>;
-
-    /// Notes when memories were last recalled.
-    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError>;
-
-    /// Returns the memories that are noted to have been recalled since then, in the order of their
-    /// ids.
-    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError>;
 
     /// Takes back that memories were superseded at exactly this time; returns those that are current
     /// again.

@@ -178,6 +178,25 @@ pub enum AddedStatus {
     UnknownSuperseded(MemoryId),
 }
 
+/// What is kept already that a memory would repeat or replace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Alike {
+    /// A memory with the same digest: a current one, or else the last of those that were superseded
+    /// or forgotten.
+    pub same: Option<Memory>,
+    /// The current memory of the same topic.
+    pub topic: Option<Memory>,
+}
+
+/// A memory to be put in as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Put {
+    /// The memory, with its place and its history.
+    pub memory: Memory,
+    /// A current memory that it takes the place of.
+    pub replaces: Option<MemoryId>,
+}
+
 /// A change of what is not text; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
@@ -485,6 +504,8 @@ pub struct StoreStatus {
     pub schema_version: i64,
     /// The current memories.
     pub memories: u64,
+    /// The memories with a vector of what they mean, history included.
+    pub embeddings: u64,
     /// The kept originals.
     pub originals: u64,
     /// The bytes of the kept originals.

@@ -43,7 +43,7 @@ impl Filter {
             since: time::parse_option(self.since.as_deref(), &format!("{pointer}/since"))?,
             until: time::parse_option(self.until.as_deref(), &format!("{pointer}/until"))?,
             as_of: time::parse_option(self.as_of.as_deref(), &format!("{pointer}/as_of"))?,
-            now: None,
+            ..MemoryFilter::default()
         })
     }
 }
@@ -140,6 +140,7 @@ impl From<MemoryError> for ToolError {
             MemoryError::Count { .. }
             | MemoryError::NotCurrent { .. }
             | MemoryError::Rejected { .. }
+            | MemoryError::Unreadable { .. }
             | MemoryError::EmptyFilter => ToolError::invalid(message),
         }
     }

@@ -140,7 +140,6 @@ pub(super) fn forget(
                 )?
                 .execute([number])?;
             connection.prepare_cached("DELETE FROM meanings WHERE number = ?")?.execute([number])?;
-            connection.prepare_cached("DELETE FROM uses WHERE number = ?")?.execute([number])?;
         }
         forgotten.push(Forgotten { id: id.clone(), purged: purge });
     }
@@ -239,7 +238,7 @@ fn duplicate_of(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Op
 }
 
 /// The current memory of the same topic: of the same scope, and there of the same session or agent.
-fn same_topic(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Option<MemoryId>> {
+pub(super) fn same_topic(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Option<MemoryId>> {
     let Some(topic) = &new.topic_key else { return Ok(None) };
     let session = (new.scope == Scope::Session).then_some(new.session_id.as_deref()).flatten();
     let agent = (new.scope == Scope::Agent).then_some(new.agent.as_deref()).flatten();
@@ -269,7 +268,12 @@ pub(super) fn next_revision(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT coalesce(max(revision) + 1, 1) FROM memories")?.query_row([], |row| row.get(0))
 }
 
-fn insert(connection: &Connection, new: &NewMemory, old: Option<&MemoryId>, place: i64) -> rusqlite::Result<()> {
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewMemory,
+    old: Option<&MemoryId>,
+    place: i64,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO memories (revision, id, digest, kind, scope, agent, tags, session_id, actor, place, \
@@ -317,7 +321,7 @@ pub(super) fn keep_meaning(connection: &Connection, number: i64, meaning: &Meani
         .map(drop)
 }
 
-fn mark_superseded(connection: &Connection, old: &MemoryId, new: &NewMemory) -> rusqlite::Result<()> {
+pub(super) fn mark_superseded(connection: &Connection, old: &MemoryId, new: &NewMemory) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE memories SET revision = ?, superseded_by = ?, superseded_at = ? WHERE id = ?")?
         .execute(params![next_revision(connection)?, new.id.as_str(), micros(new.created_at), old.as_str()])
@@ -325,7 +329,7 @@ fn mark_superseded(connection: &Connection, old: &MemoryId, new: &NewMemory) -> 
 }
 
 /// A memory from [`COLUMNS`] and [`TEXT_COLUMNS`]. What was forgotten has no text any more.
-fn whole(row: &Row<'_>) -> rusqlite::Result<Memory> {
+pub(super) fn whole(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let mut memory = as_stored(row)?;
     if memory.forgotten_at.is_some() {
         let content = &mut memory.content;

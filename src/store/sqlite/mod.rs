@@ -13,6 +13,7 @@ mod originals;
 mod readers;
 mod runs;
 mod savings;
+mod transfer;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,9 +29,9 @@ use readers::Readers;
 use writer::Writer;
 
 use super::{
-    Added, BackupInfo, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter, NewMemory,
-    NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Restored, Run, RunFilter, SavingRow, Step,
-    Store, StoreError, StoreStatus,
+    Added, Alike, BackupInfo, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter,
+    NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Restored, Run, RunFilter,
+    SavingRow, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -122,6 +123,21 @@ impl Store for SqliteStore {
         self.read("listing memories", list).await
     }
 
+    async fn memories_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Memory)>, StoreError> {
+        self.read("reading all memories", move |connection| transfer::after(connection, after, limit)).await
+    }
+
+    async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError> {
+        let memories = memories.to_vec();
+        let find = move |connection: &Connection| memories.iter().map(|new| transfer::alike(connection, new)).collect();
+        self.read("looking for duplicates", find).await
+    }
+
+    async fn put_memories(&self, memories: Vec<Put>) -> Result<Vec<bool>, StoreError> {
+        let put = move |connection: &Connection| memories.iter().map(|put| transfer::put(connection, put)).collect();
+        self.writer.write("putting memories in", put).await
+    }
+
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
         let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
         let find = move |connection: &Connection| {
@@ -208,14 +224,6 @@ impl Store for SqliteStore {
         at: Timestamp,
     ) -> Result<Vec<MemoryId>, StoreError> {
         self.writer.write("merging memories", move |connection| care::merge(connection, &pairs, at)).await
-    }
-
-    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError> {
-        self.writer.write("noting what was recalled", move |connection| care::note_uses(connection, &uses)).await
-    }
-
-    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
-        self.read("reading what was recalled", move |connection| care::used_since(connection, since)).await
     }
 
     async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
@@ -338,6 +346,7 @@ impl Store for SqliteStore {
                 backend: "sqlite",
                 schema_version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
                 memories: follower.catch_up(connection)?.current() as u64,
+                embeddings: count("meanings")?.unsigned_abs(),
                 originals,
                 originals_bytes,
                 runs: count("runs")?.unsigned_abs(),

@@ -1,0 +1,114 @@
+//! Writing every memory down: JSON Lines, or a folder of Markdown files.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::markdown;
+use super::record::Record;
+use crate::memory::{Memories, MemoryError, redact};
+use crate::store::{Memory, Scope};
+
+/// How many memories are read at once.
+const PAGE: usize = 1_000;
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// How many memories.
+    pub memories: usize,
+    /// How many of them are history: superseded by others.
+    pub history: usize,
+    /// Files of memories that are in the folder and were not exported now, because they have been
+    /// forgotten since.
+    pub stale: Vec<PathBuf>,
+}
+
+impl Memories {
+    /// Writes every memory as a line of JSON, in the order in which they were added; those of
+    /// `scopes` only, where any are named. What was forgotten is left out.
+    pub async fn export_lines(&self, scopes: &[Scope], out: &mut (dyn Write + Send)) -> Result<Exported, MemoryError> {
+        self.export(scopes, &mut |record| {
+            let line = serde_json::to_string(record).map_err(io::Error::other)?;
+            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"))
+        })
+        .await
+    }
+
+    /// Writes every memory to a Markdown file of its own in `folder`, which is made where it is
+    /// missing. Other files in it are left alone.
+    pub async fn export_folder(&self, scopes: &[Scope], folder: &Path) -> Result<Exported, MemoryError> {
+        let unwritable = |error: &io::Error| MemoryError::Unreadable {
+            place: folder.display().to_string(),
+            reason: format!("it cannot be written: {error}"),
+        };
+        fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+        let mut written = HashSet::new();
+        let mut exported = self
+            .export(scopes, &mut |record| {
+                let name = markdown::file_name(record);
+                fs::write(folder.join(&name), markdown::written(record))?;
+                written.insert(name);
+                Ok(())
+            })
+            .await?;
+        for entry in fs::read_dir(folder).map_err(|error| unwritable(&error))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if markdown::id_in_name(&name).is_some() && !written.contains(&name) {
+                exported.stale.push(entry.path());
+            }
+        }
+        exported.stale.sort();
+        Ok(exported)
+    }
+
+    async fn export(
+        &self,
+        scopes: &[Scope],
+        write: &mut (dyn FnMut(&Record) -> io::Result<()> + Send),
+    ) -> Result<Exported, MemoryError> {
+        let mut exported = Exported::default();
+        let mut after = Place::default();
+        while let Some(page) = self.page_after(&mut after, PAGE).await? {
+            for memory in page.iter().filter(|memory| scopes.is_empty() || scopes.contains(&memory.content.scope)) {
+                let unwritable = |error: io::Error| MemoryError::Unreadable {
+                    place: "the export".to_owned(),
+                    reason: format!("it cannot be written: {error}"),
+                };
+                write(&Record::of(memory)).map_err(unwritable)?;
+                exported.memories += 1;
+                exported.history += usize::from(memory.superseded_at.is_some());
+            }
+        }
+        Ok(exported)
+    }
+
+    /// The next memories of both stores, in the order in which each added them, history included.
+    pub(in crate::memory) async fn page_after(
+        &self,
+        place: &mut Place,
+        limit: usize,
+    ) -> Result<Option<Vec<Memory>>, MemoryError> {
+        while place.store < 2 {
+            let store = [&self.project, &self.user][place.store];
+            let page = store.memories_after(place.number, limit).await?;
+            let Some((last, _)) = page.last() else {
+                *place = Place { store: place.store + 1, number: 0 };
+                continue;
+            };
+            place.number = *last;
+            let mut page: Vec<Memory> = page.into_iter().map(|(_, memory)| memory).collect();
+            page.iter_mut().for_each(|memory| drop(redact::redact_memory(memory)));
+            return Ok(Some(page));
+        }
+        Ok(None)
+    }
+}
+
+/// How far both stores have been read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::memory) struct Place {
+    store: usize,
+    number: i64,
+}
