@@ -210,12 +210,13 @@ impl Hits {
     /// Returns how much of the query is in each passage or in the one of `others` at its place: the sum of
     /// the weights of the terms that are, however often.
     pub(super) fn coverage(&self, others: &Self) -> Vec<f64> {
-        let covered = |(found, other): (&Vec<(usize, u32)>, &Vec<(usize, u32)>)| {
+        let mut sums = Vec::with_capacity(self.found.len());
+        for (found, other) in self.found.iter().zip(&others.found) {
             let is_new = |term: &usize| found.iter().all(|(known, _)| known != term);
             let further = other.iter().map(|(term, _)| *term).filter(is_new);
-            found.iter().map(|(term, _)| *term).chain(further).map(|term| self.weights[term]).sum()
-        };
-        self.found.iter().zip(&others.found).map(covered).collect()
+            sums.push(found.iter().map(|(term, _)| *term).chain(further).map(|term| self.weights[term]).sum());
+        }
+        sums
     }
 }
 

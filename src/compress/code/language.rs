@@ -81,8 +81,8 @@ const DEFINES: &[&str] = &[
 /// Whether a line begins a definition in a language of which only the comments are known.
 pub(super) fn begins_definition(line: &str) -> bool {
     let line = line.trim();
-    let starts = |word: &&str| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    DEFINES.iter().any(|word| starts(&word))
+    let starts = |word: &str| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    DEFINES.iter().any(|word| starts(word))
         || line.strip_suffix('{').is_some_and(|head| head.trim_end().ends_with("()"))
         || (line.contains("<- function(") || line.contains(" = function("))
 }
