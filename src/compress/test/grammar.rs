@@ -339,7 +339,7 @@ impl Reader {
         }
         if trimmed.starts_with("<testcase") {
             let told = |sign: &&str| after.trim_start().starts_with(*sign) || trimmed.contains(*sign);
-            if !["<failure", "<error"].iter().any(|sign| told(sign)) {
+            if !["<failure", "<error"].iter().any(told) {
                 return Some(Class::Pass);
             }
             self.begin(0);
