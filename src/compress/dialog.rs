@@ -31,8 +31,23 @@ const NAMED: f64 = 0.5;
 const WITHIN: f64 = 1.0;
 
 /// Without a query, what the first and the last turn get, their neighbours half of it; a turn that tells
-/// as much as the others has 1.
-const ENDS: f64 = 3.0;
+/// as much as the others has about a third of 1.
+const ENDS: f64 = 2.0;
+
+/// How much sooner a short turn is taken that tells as much for its length.
+const BREVITY: f64 = 0.3;
+
+/// How many turns before the next session are its farewell.
+const FAREWELL: usize = 3;
+
+/// Words for who speaks, for who is spoken to, and common verbs of the past that do not end in "ed".
+const OWN: &[&str] = &["i", "me", "my", "our", "we"];
+const OTHER: &[&str] = &["you", "your"];
+const PAST: &[&str] = &[
+    "ate", "became", "began", "bought", "brought", "built", "came", "did", "found", "gave", "got", "had", "held",
+    "kept", "left", "lost", "made", "met", "paid", "ran", "said", "saw", "sent", "sold", "spent", "spoke", "started",
+    "taught", "told", "took", "was", "went", "were", "won", "wrote",
+];
 
 /// Parts in a conversation with a program, which are not names of anybody.
 const ROLES: &[&str] = &["ai", "assistant", "bot", "developer", "function", "human", "model", "system", "tool", "user"];
@@ -117,6 +132,8 @@ impl Compressor for Dialog {
         // The pieces that have a worth of their own, with the number of their turn.
         let mut said: Vec<(usize, usize)> = Vec::new();
         let mut speakers: Vec<Option<&str>> = Vec::new();
+        // How many turns there are before each heading.
+        let mut breaks: Vec<usize> = Vec::new();
         let mut heading = None;
         let mut headings = 0;
         let asks_when = query.is_some_and(asks_when);
@@ -126,6 +143,7 @@ impl Compressor for Dialog {
                     let needs = heading.filter(|_| (1..HEADINGS_MAX).contains(&headings));
                     heading = Some(pieces.len());
                     headings = needs.map_or(1, |_| headings + 1);
+                    breaks.push(speakers.len());
                     pieces.push(Piece { needs, ..Piece::of(text, span, BELOW_ALL) });
                 }
                 What::Turn(label) => {
@@ -159,10 +177,13 @@ impl Compressor for Dialog {
         let turns: Vec<usize> = said.iter().map(|(_, turn)| *turn).collect();
         let worths = match query {
             Some(query) => answers(query, &bare, &turns, &speakers),
-            None => salience(&bare, &turns, speakers.len()),
+            None => salience(&bare, &turns, speakers.len(), &breaks),
         };
         for ((piece, _), worth) in said.into_iter().zip(worths) {
             pieces[piece].worth = worth;
+        }
+        if query.is_none() {
+            share_headings(&mut pieces);
         }
         Draft::of_numbered_lines(pieces)
     }
@@ -235,29 +256,96 @@ fn named<'t>(query: &Query, speakers: HashSet<&'t str>) -> (HashSet<&'t str>, Ha
     (named, places)
 }
 
-/// How much each sentence or turn tells, for its length.
-fn salience(said: &[&str], turns: &[usize], turns_count: usize) -> Vec<f64> {
+/// How much each sentence or turn tells, for its length; there are `breaks` between sessions before
+/// these turns.
+///
+/// Whoever is asked later what was said is asked what the speakers did, had and planned: "I moved here in
+/// May" rather than "You must be so proud!". And sessions end with wishes and farewells.
+fn salience(said: &[&str], turns: &[usize], turns_count: usize, breaks: &[usize]) -> Vec<f64> {
     let news = Passages::of(said.iter().copied()).news();
     // About four bytes are a token, and a line costs a few whatever it says.
     let rates: Vec<f64> = news.iter().zip(said).map(|(news, said)| news / (said.len() as f64 / 4.0 + 4.0)).collect();
     let mean = (rates.iter().sum::<f64>() / rates.len().max(1) as f64).max(f64::MIN_POSITIVE);
+    let mut is_farewell = vec![false; turns_count];
+    breaks.iter().for_each(|end| is_farewell[end.saturating_sub(FAREWELL)..*end].fill(true));
     rates
         .iter()
         .zip(said)
         .zip(turns)
         .map(|((rate, said), turn)| {
-            let mut tells_of_itself = false;
-            words(said, |word| {
-                tells_of_itself |= ["i", "my", "me", "we", "our"].iter().any(|own| word.eq_ignore_ascii_case(own));
-            });
-            let time = 1.0 + 0.5 * f64::from(count(said, TIMES).min(2));
-            let person = if tells_of_itself { 1.2 } else { 1.0 };
-            let question = if said.trim_end().ends_with('?') { 0.5 } else { 1.0 };
+            let telling = Telling::of(said);
+            let farewell = if is_farewell[*turn] { 0.4 } else { 1.0 };
             // What it is about is said first, and where it stands last.
             let place = ENDS / (1 + turn) as f64 + ENDS / (turns_count - turn) as f64;
-            rate / mean * time * person * question + place
+            let short = (said.len() as f64 / 4.0 + 4.0).powf(-BREVITY);
+            rate / mean * short * telling.weight() * farewell + place
         })
         .collect()
+}
+
+/// Lowers the worths of turns that need a heading by what it costs: the best of them together with it are
+/// worth what they have in all, token by token, so that a heading for a single turn is seldom paid.
+fn share_headings(pieces: &mut [Piece<'_>]) {
+    let tokens = |piece: &Piece<'_>| piece.text.len() as f64 / 4.0 + 4.0;
+    let mut start = 0;
+    while start < pieces.len() {
+        let end = (start + 1..pieces.len()).find(|index| is_heading_piece(&pieces[*index])).unwrap_or(pieces.len());
+        let mut dated: Vec<usize> = (start..end).filter(|index| pieces[*index].needs == Some(start)).collect();
+        dated.sort_by(|a, b| pieces[*b].worth.total_cmp(&pieces[*a].worth).then(a.cmp(b)));
+        if is_heading_piece(&pieces[start]) {
+            let (mut sum, mut cost, mut best) = (0.0, tokens(&pieces[start]), 0.0_f64);
+            for index in &dated {
+                sum += pieces[*index].worth * tokens(&pieces[*index]);
+                cost += tokens(&pieces[*index]);
+                best = best.max(sum / cost);
+            }
+            dated.iter().for_each(|index| pieces[*index].worth = pieces[*index].worth.min(best));
+        }
+        start = end;
+    }
+}
+
+fn is_heading_piece(piece: &Piece<'_>) -> bool {
+    piece.worth == BELOW_ALL && is_heading(piece.text.lines().next().unwrap_or(""))
+}
+
+/// What in the words of a turn says that it tells a fact about who speaks.
+#[derive(Default)]
+struct Telling {
+    /// Words for the speaker, for whoever listens, for times, figures, and verbs of the past.
+    own: u32,
+    other: u32,
+    times: u32,
+    figures: u32,
+    past: u32,
+    is_question: bool,
+}
+
+impl Telling {
+    fn of(said: &str) -> Self {
+        let mut telling = Self { is_question: said.trim_end().ends_with('?'), ..Self::default() };
+        words(said, |word| {
+            let word = word.to_ascii_lowercase();
+            let is_in = |list: &[&str]| u32::from(list.binary_search(&word.as_str()).is_ok());
+            telling.own += is_in(OWN);
+            telling.other += is_in(OTHER);
+            telling.times += is_in(TIMES);
+            telling.figures += u32::from(word.bytes().any(|byte| byte.is_ascii_digit()));
+            telling.past += is_in(PAST).max(u32::from(word.len() > 4 && word.ends_with("ed")));
+        });
+        telling
+    }
+
+    /// How much more than others a turn with these words is asked about, token by token. The weights
+    /// are those of a regression over conversations, rounded.
+    fn weight(&self) -> f64 {
+        let up_to = |count: u32, most: u32| f64::from(count.min(most));
+        let sum = 0.17 * up_to(self.own, 3) - 0.24 * up_to(self.other, 3)
+            + 0.37 * up_to(self.times, 2)
+            + 0.37 * up_to(self.figures, 2)
+            + 0.13 * up_to(self.past, 3);
+        sum.exp() * if self.is_question { 0.6 } else { 1.0 }
+    }
 }
 
 /// How many words of a text are in a sorted list.
@@ -410,6 +498,39 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lists_of_words_are_sorted() {
+        for list in [TIMES, RELATIVE, OWN, OTHER, PAST, ROLES] {
+            assert!(list.is_sorted(), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_did_tells_more_than_praise_and_questions() {
+        let weight = |said| Telling::of(said).weight();
+        assert!(weight("I moved to Lyon in 2019 with my brother.") > weight("You must be proud of your garden."));
+        assert!(weight("You must be proud of your garden.") > weight("You must be proud of your garden?"));
+        assert!(weight("We went there last week.") > weight("We go there."));
+    }
+
+    #[test]
+    fn a_heading_for_one_turn_lowers_it_more_than_for_three() {
+        let line = "Ann: I went to the harbour last week with my brother.\n";
+        let heading = "## Session 1 (10:20 am on 4 May, 2023)\n";
+        let best = |times: usize| {
+            let text = format!("{heading}{}", line.repeat(times));
+            let mut pieces = vec![Piece::of(&text, 0..heading.len(), BELOW_ALL)];
+            for turn in 0..times {
+                let start = heading.len() + turn * line.len();
+                pieces.push(Piece { needs: Some(0), ..Piece::of(&text, start..start + line.len(), 1.0) });
+            }
+            share_headings(&mut pieces);
+            assert_eq!(pieces[0].worth, BELOW_ALL);
+            pieces[1].worth
+        };
+        assert!(best(1) < best(3) && best(3) < 1.0);
+    }
 
     #[test]
     fn labels_are_found() {

@@ -88,6 +88,28 @@ fn without_a_query_what_happened_is_kept() {
 }
 
 #[test]
+fn without_a_query_what_somebody_did_comes_before_praise_and_farewells() {
+    let mut text = String::new();
+    for day in 0..10 {
+        text.push_str(&format!("## Day {day} ({} May, 2023)\n", day + 3));
+        for said in [
+            format!("Vera: I painted the fence number {day} with my father and we sold it."),
+            format!("Tomas: You surely deserve your applause for such marvellous fence {day}!"),
+            "Vera: Will you admire whichever gate comes afterwards?".to_owned(),
+            format!("Tomas: Cheerio, splendid neighbour, enjoy meadow {day}."),
+            "Vera: Likewise, sleep soundly.".to_owned(),
+        ] {
+            text.push_str(&said);
+            text.push('\n');
+        }
+    }
+    let fitted = fitted(&text, None, 250);
+    let kept = |what: &str| fitted.text.matches(what).count();
+    assert!(kept("I painted the fence") > 2 * kept("You surely deserve"), "{}", fitted.text);
+    assert!(kept("I painted the fence") > 2 * kept("Cheerio"), "{}", fitted.text);
+}
+
+#[test]
 fn a_numbered_turn_is_the_line_of_that_number_and_every_gap_is_told() {
     let text = chat(FACTS);
     let lines: Vec<&str> = text.lines().collect();
