@@ -102,6 +102,7 @@ fn files_in_no_or_another_encoding_are_answered() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test starts the program itself")]
 fn the_command_line_answers_for_bytes_of_any_sort() {
     use std::io::Write;
     use std::process::{Command, Stdio};
