@@ -38,6 +38,7 @@ mod terms;
 mod tidy;
 mod transfer;
 mod update;
+mod uses;
 mod when;
 
 use std::sync::Arc;
@@ -69,6 +70,7 @@ pub struct Memories {
     user: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     backfill: Arc<backfill::Backfill>,
+    uses: Arc<uses::Uses>,
 }
 
 impl Memories {
@@ -76,7 +78,7 @@ impl Memories {
     ///
     /// A store opens its file at the first use, so the user's costs nothing until it is asked.
     pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { project, user, clock, backfill: Arc::default() }
+        Self { project, user, clock, backfill: Arc::default(), uses: Arc::default() }
     }
 
     /// Returns the memories of these ids, history included, in the order asked; unknown ids are

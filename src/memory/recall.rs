@@ -106,7 +106,9 @@ impl Memories {
     /// ties are in the order of ids.
     pub async fn recall(&self, request: &RecallRequest) -> Result<Recollection, MemoryError> {
         if !request.ids.is_empty() {
-            return self.named(request).await;
+            let found = self.named(request).await?;
+            self.note_uses(&found);
+            return Ok(found);
         }
         self.fill_in_later();
         let filter = redacted_filter(&request.filter);
@@ -133,6 +135,10 @@ impl Memories {
         if request.neighbours > 0 {
             let neighbours = request.neighbours.min(NEIGHBOURS_MAX);
             found.memories = with_neighbours(&sources, found.memories, neighbours).await?;
+        }
+        // A list of the newest is no sign that anybody wanted them.
+        if !terms.is_empty() {
+            self.note_uses(&found);
         }
         found.searched = searched;
         self.explain_emptiness(&mut found, request).await?;

@@ -20,7 +20,8 @@ const PREVIEW_CHARACTERS: usize = 80;
 /// What is to be tidied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TidyRules {
-    /// Episodes older than so many days go, when nothing speaks for them.
+    /// Episodes older than so many days go, unless somebody recalled them in that time or something
+    /// else speaks for them.
     pub episode_days: u32,
     /// Episodes of more importance than this stay; one that nobody weighed has 0.5.
     pub importance_max: f64,
@@ -32,6 +33,14 @@ impl Default for TidyRules {
     }
 }
 
+impl TidyRules {
+    /// The time since when an episode must have happened, or have been recalled, to stay.
+    fn fresh_since(&self, now: Timestamp) -> Timestamp {
+        let age = SignedDuration::from_hours(24 * i64::from(self.episode_days));
+        now.saturating_sub(age).unwrap_or(Timestamp::MIN)
+    }
+}
+
 /// Why a memory is put away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -39,7 +48,8 @@ pub enum Reason {
     Expired(Timestamp),
     /// This one says nearly the same, and is the better version.
     SaysTheSame(MemoryId),
-    /// An episode of so many days ago that was neither pinned nor weighed as important.
+    /// An episode of so many days ago that was neither pinned nor weighed as important, and that
+    /// nobody recalled in the time that the rules give.
     Faded(i64),
 }
 
@@ -78,13 +88,15 @@ impl Memories {
     /// Puts away what is over or says the same as another; with `dry_run`, only tells what it would.
     /// The same memories at the same time give the same plan.
     pub async fn tidy(&self, rules: &TidyRules, dry_run: bool) -> Result<Tidying, MemoryError> {
+        self.write_uses().await;
         let now = self.clock.now();
         let mut tidying = Tidying { at: None, tidied: Vec::new(), looked_at: 0 };
         for store in [&self.project, &self.user] {
             let current = current(store.as_ref()).await?;
             tidying.looked_at += current.len();
             let rules = rules.clone();
-            let plan = move || plan(&current, &rules, now);
+            let used: BTreeSet<MemoryId> = store.used_since(rules.fresh_since(now)).await?.into_iter().collect();
+            let plan = move || plan(&current, &used, &rules, now);
             let plan = tokio::task::spawn_blocking(plan).await.expect("planning does not panic");
             if dry_run || plan.is_empty() {
                 tidying.tidied.extend(plan);
@@ -171,20 +183,19 @@ async fn everything(store: &dyn Store) -> Result<Vec<Memory>, MemoryError> {
 }
 
 /// What there is to tidy among memories that are current.
-fn plan(memories: &[Memory], rules: &TidyRules, now: Timestamp) -> Vec<Tidied> {
+fn plan(memories: &[Memory], used: &BTreeSet<MemoryId>, rules: &TidyRules, now: Timestamp) -> Vec<Tidied> {
     let mut reasons: BTreeMap<&MemoryId, Reason> = BTreeMap::new();
     let mut lasting: BTreeMap<Group<'_>, Vec<&Memory>> = BTreeMap::new();
     for memory in memories {
         let content = &memory.content;
         let age_days = now.duration_since(content.occurred_at).as_hours() / 24;
-        let too_old =
-            now.duration_since(content.occurred_at) > SignedDuration::from_hours(24 * i64::from(rules.episode_days));
         if let Some(end) = content.expires_at.filter(|end| *end <= now) {
             reasons.insert(&content.id, Reason::Expired(end));
         } else if content.kind == MemoryKind::Episode
             && !content.pinned
             && content.importance <= rules.importance_max
-            && too_old
+            && content.occurred_at < rules.fresh_since(now)
+            && !used.contains(&content.id)
         {
             reasons.insert(&content.id, Reason::Faded(age_days));
         } else {

@@ -26,6 +26,8 @@ struct State {
     index: Arc<Index>,
     /// By number.
     meanings: HashMap<u32, Meaning>,
+    /// When memories were last recalled.
+    uses: BTreeMap<MemoryId, Timestamp>,
     /// Every term's memories, by number.
     postings: HashMap<String, Vec<Posting>>,
     /// By hash; the content goes when one is removed.
@@ -475,6 +477,21 @@ impl Store for InMemoryStore {
             merged.push(old);
         }
         Ok(merged)
+    }
+
+    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for (id, at) in uses {
+            if state.numbers.contains_key(&id) {
+                let noted = state.uses.entry(id).or_insert(at);
+                *noted = at.max(*noted);
+            }
+        }
+        Ok(())
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
+        Ok(self.state().uses.iter().filter(|(_, at)| **at >= since).map(|(id, _)| id.clone()).collect())
     }
 
     async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {

@@ -226,6 +226,13 @@ pub trait Store: Send + Sync {
         at: Timestamp,
     ) -> Result<Vec<MemoryId>, StoreError>;
 
+    /// Notes when memories were last recalled.
+    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError>;
+
+    /// Returns the memories that are noted to have been recalled since then, in the order of their
+    /// ids.
+    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError>;
+
     /// Takes back that memories were superseded at exactly this time; returns those that are current
     /// again.
     async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError>;

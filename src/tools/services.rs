@@ -77,6 +77,9 @@ impl Services {
         if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.delegator.shut_down()).await.is_err() {
             tracing::error!("some runs did not end in time; their processes end with this one");
         }
+        if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.memories.shut_down()).await.is_err() {
+            tracing::debug!("what was recalled could not be noted in time");
+        }
         if tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.savings.shut_down()).await.is_err() {
             tracing::debug!("what was saved could not be written down in time");
         }

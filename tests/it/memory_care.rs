@@ -126,7 +126,9 @@ async fn an_older_backup_is_brought_up_to_date_and_its_memories_get_vectors() {
     let old = folder.path().join("old.db");
     store.back_up(Some(&old), at(101)).await.expect("a backup");
     raw(&old)
-        .execute_batch("DROP TABLE meanings; ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;")
+        .execute_batch(
+            "DROP TABLE uses; DROP TABLE meanings; ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;",
+        )
         .expect("as the version before wrote it");
     let restored = store.restore(&old, at(102), false).await.expect("restored");
     assert_eq!(restored.from.schema_version, 3);
@@ -319,6 +321,44 @@ async fn tidying_puts_away_what_is_over_and_can_be_taken_back() {
     assert_eq!(fixture.memories.undo_tidying(&run).await.expect("undone"), [worse, expired]);
     assert_eq!(fixture.texts().await, before);
     assert!(fixture.memories.undo_tidying(&run).await.expect("undone").is_empty());
+}
+
+#[tokio::test]
+async fn an_episode_that_somebody_recalls_does_not_fade() {
+    let fixture = fixture();
+    let episode = |text: &str| Draft { kind: MemoryKind::Episode, ..draft(text) };
+    let unused = fixture.keep(episode("The gate was painted green")).await;
+    fixture.keep(episode("The bridge was closed for repair")).await;
+    fixture.clock.advance(SignedDuration::from_hours(24 * 100));
+    let request = RecallRequest { query: "bridge repair".to_owned(), limit: 1, ..RecallRequest::default() };
+    assert_eq!(fixture.memories.recall(&request).await.expect("recalled").memories.len(), 1);
+    // A list of everything is no use of it.
+    assert_eq!(fixture.texts().await.len(), 2);
+    fixture.clock.advance(SignedDuration::from_hours(24 * 100));
+    let ids = |tidied: Vec<context_engine::memory::Tidied>| tidied.into_iter().map(|one| one.id).collect::<Vec<_>>();
+    let rules = TidyRules::default();
+    assert_eq!(ids(fixture.memories.tidy(&rules, false).await.expect("tidied").tidied), [unused]);
+    fixture.clock.advance(SignedDuration::from_hours(24 * 100));
+    assert_eq!(fixture.memories.tidy(&rules, false).await.expect("tidied").tidied.len(), 1, "and then it does");
+}
+
+#[test]
+fn recalls_are_noted_in_the_file_when_the_command_ends() {
+    let place = Place::new();
+    place.ctx(&["remember", "--kind", "episode", "The bridge was closed for repair"]).exits(0);
+    place.ctx(&["remember", "The bridge has two lanes"]).exits(0);
+    place.ctx(&["recall", "bridge"]).exits(0);
+    let path = place.project().join(".claude/data/memory.db");
+    let noted = || -> Vec<i64> {
+        let database = raw(&path);
+        let mut statement = database.prepare("SELECT number FROM uses").expect("a query");
+        statement.query_map([], |row| row.get(0)).expect("rows").map(|row| row.expect("a row")).collect()
+    };
+    assert_eq!(noted(), [1], "only what may fade is noted");
+    let id: String =
+        raw(&path).query_one("SELECT id FROM memories WHERE number = 1", [], |row| row.get(0)).expect("an id");
+    place.ctx(&["memory", "forget", &id, "--purge"]).exits(0);
+    assert!(noted().is_empty());
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use context_engine::base::{Handle, MemoryId, Name, RunId, Timestamp};
 use context_engine::store::{
-    AddedStatus, Change, Created, Event, InMemoryStore, Matches, MemoryFilter, MemoryKind, NewMemory, NewOriginal,
-    OriginalLimits, Purge, Removal, Removed, Run, RunFilter, RunState, SavingRow, Scope, SqliteStore, Step, Store,
+    AddedStatus, Change, Created, Event, InMemoryStore, Matches, Meaning, MemoryFilter, MemoryKind, NewMemory,
+    NewOriginal, OriginalLimits, Purge, Removal, Removed, Run, RunFilter, RunState, SavingRow, Scope, SqliteStore,
+    Step, Store,
 };
 
 /// Runs `$check` over a fresh store of every kind.
@@ -39,6 +40,11 @@ contract!(
     narrow_scopes_are_found_by_name_only,
     changes_leave_the_rest_alone,
     forgetting_can_be_taken_back_and_purging_cannot,
+    merging_is_taken_back_by_its_moment,
+    rewriting_leaves_only_the_new_words,
+    vectors_can_be_given_later,
+    all_that_is_stored_is_read_in_pages,
+    uses_are_noted_once_each,
     lists_are_newest_first_and_paged,
     sessions_are_read_by_place,
     equal_originals_share_a_handle,
@@ -287,6 +293,87 @@ async fn forgetting_can_be_taken_back_and_purging_cannot(store: AnyStore) {
     assert_eq!(again.iter().map(|one| one.purged).collect::<Vec<_>>(), [true], "a purge can be repeated");
     let added = store.add_memories(vec![memory("apple pie")]).await.expect("added");
     assert_eq!(added[0].status, AddedStatus::Stored, "what was forgotten is no duplicate");
+}
+
+async fn merging_is_taken_back_by_its_moment(store: AnyStore) {
+    let ids = add(&store, vec![memory("a worse version"), memory("the better version"), memory("apart")]).await;
+    let pair = |old: usize, into: usize| (ids[old].clone(), ids[into].clone());
+    // Into itself, or into what is no longer current, nothing goes.
+    let pairs = vec![pair(0, 1), pair(1, 0), pair(2, 2)];
+    assert_eq!(store.merge_memories(pairs, at(9)).await.expect("merged"), [ids[0].clone()]);
+    assert_eq!(texts(&store, MemoryFilter::default()).await.len(), 2);
+    let history = MemoryFilter { as_of: Some(at(5)), ..MemoryFilter::default() };
+    assert_eq!(texts(&store, history).await.len(), 3, "history has it");
+    let old = store.memories(&ids[..1]).await.expect("read").remove(0);
+    assert_eq!((old.superseded_by.as_ref(), old.superseded_at), (Some(&ids[1]), Some(at(9))));
+    assert!(store.unmerge_memories(ids.clone(), at(8)).await.expect("parted").is_empty());
+    assert_eq!(store.unmerge_memories(ids.clone(), at(9)).await.expect("parted"), [ids[0].clone()]);
+    assert_eq!(texts(&store, MemoryFilter::default()).await.len(), 3);
+}
+
+async fn rewriting_leaves_only_the_new_words(store: AnyStore) {
+    let ids = add(&store, vec![memory("the hidden word"), memory("another hidden word")]).await;
+    store.forget(&ids[1..], false, at(1)).await.expect("forgotten");
+    let rewritten = |id: &MemoryId| NewMemory { id: id.clone(), ..memory("the shown word") };
+    assert!(store.rewrite_memories(ids.iter().map(rewritten).collect()).await.expect("rewritten"));
+    assert!(holders_of(&store, "hidden", MemoryFilter::default()).await.is_empty());
+    assert_eq!(holders_of(&store, "shown", MemoryFilter::default()).await, [(ids[0].clone(), 1)]);
+    store.change_memory(&ids[1], Change { restore: true, ..Change::default() }).await.expect("restored");
+    assert_eq!(texts(&store, MemoryFilter::default()).await, ["the shown word", "the shown word"]);
+    assert_eq!(holders_of(&store, "shown", MemoryFilter::default()).await.len(), 2);
+    assert!(store.examine(false).await.expect("examined").is_empty());
+}
+
+async fn vectors_can_be_given_later(store: AnyStore) {
+    let ids = add(&store, vec![memory("one"), memory("two")]).await;
+    let cosine = async |id: &MemoryId| {
+        let matches = store.match_terms(&[], &MemoryFilter::default()).await.expect("matched");
+        let number = matches.passing.iter().copied().find(|number| matches.index.entry(*number).id() == *id);
+        let mut query = vec![0.0; 256];
+        query[0] = 1.0;
+        matches.index.meanings().cosine(number.expect("it passes"), &query)
+    };
+    assert_eq!(cosine(&ids[0]).await, 0.0);
+    let lacking = store.without_meaning(9).await.expect("asked");
+    assert_eq!(lacking, [(ids[0].clone(), "one".to_owned()), (ids[1].clone(), "two".to_owned())]);
+    assert_eq!(store.without_meaning(1).await.expect("asked").len(), 1);
+    let mut vector = vec![0; 256];
+    vector[0] = 127;
+    let meaning = Meaning { model: context_engine::embed::MODEL.to_owned(), vector };
+    store.put_meanings(vec![(ids[0].clone(), meaning)]).await.expect("put");
+    assert_eq!(store.without_meaning(9).await.expect("asked").len(), 1);
+    assert!((cosine(&ids[0]).await - 1.0).abs() < 1e-6, "whoever follows the store sees it");
+}
+
+async fn all_that_is_stored_is_read_in_pages(store: AnyStore) {
+    let mut ids = add(&store, (0..5).map(|number| memory(&format!("text {number}"))).collect()).await;
+    ids.sort();
+    store.forget(&ids[..1], false, at(1)).await.expect("forgotten");
+    store.forget(&ids[4..], true, at(1)).await.expect("purged");
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.stored_memories(after.as_ref(), 2).await.expect("read");
+        let Some(last) = page.last() else { break };
+        after = Some(last.content.id.clone());
+        found.extend(page);
+    }
+    let read: Vec<&MemoryId> = found.iter().map(|memory| &memory.content.id).collect();
+    assert_eq!(read, ids[..4].iter().collect::<Vec<_>>());
+    assert!(found[0].forgotten_at.is_some() && found[0].content.text.starts_with("text"), "its text is still there");
+    let end = store.ids_ending(ids[2].short()).await.expect("asked");
+    assert_eq!(end, [ids[2].clone()]);
+    assert!(store.ids_ending("_%").await.expect("asked").is_empty());
+}
+
+async fn uses_are_noted_once_each(store: AnyStore) {
+    let ids = add(&store, vec![memory("one"), memory("two")]).await;
+    let unknown = MemoryId::generate(at(3));
+    let uses = vec![(ids[0].clone(), at(9)), (ids[1].clone(), at(5)), (unknown, at(9))];
+    store.note_uses(uses).await.expect("noted");
+    store.note_uses(vec![(ids[0].clone(), at(4))]).await.expect("noted");
+    assert_eq!(store.used_since(at(9)).await.expect("asked"), [ids[0].clone()]);
+    assert_eq!(store.used_since(at(5)).await.expect("asked").len(), 2);
+    assert!(store.used_since(at(10)).await.expect("asked").is_empty());
 }
 
 async fn lists_are_newest_first_and_paged(store: AnyStore) {

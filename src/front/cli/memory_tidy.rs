@@ -26,7 +26,7 @@ pub fn command() -> Command {
                 .value_name("N")
                 .value_parser(value_parser!(u32).range(1..=36_500))
                 .default_value(rules.episode_days.to_string())
-                .help("Episodes fade after N days"),
+                .help("Episodes fade N days after they happened or were recalled"),
         )
         .arg(
             Arg::new("importance")
@@ -47,8 +47,8 @@ pub fn command() -> Command {
         .after_help(
             "Memories that expired are forgotten. Of memories that say nearly the same, of the same scope, session \
              and speaker, the best stays current (pinned, then important, then the longer, then the newer) and \
-             supersedes the others, which stay in history. Episodes that are old, unpinned and of no more than \
-             usual importance are forgotten. Forgetting leaves the text in the file until it is purged.",
+             supersedes the others, which stay in history. Episodes that are old, unpinned, not recalled lately \
+             and of no more than usual importance are forgotten. Forgetting leaves the text in the file until it is purged.",
         )
 }
 
@@ -127,7 +127,10 @@ fn why(reason: &Reason) -> String {
         Reason::Expired(at) => format!("expired {}", at.strftime("%F")),
         Reason::SaysTheSame(best) => format!("says the same as {best}"),
         Reason::Faded(days) => {
-            format!("an episode of {} days ago, not pinned", thousands(usize::try_from(*days).unwrap_or(0)))
+            format!(
+                "an episode of {} days ago, not pinned and not recalled lately",
+                thousands(usize::try_from(*days).unwrap_or(0))
+            )
         }
     }
 }

@@ -336,6 +336,23 @@ pub(super) fn unmerge(connection: &Connection, ids: &[MemoryId], at: Timestamp) 
     Ok(current)
 }
 
+/// Notes when memories were last recalled.
+pub(super) fn note_uses(connection: &Connection, uses: &[(MemoryId, Timestamp)]) -> rusqlite::Result<()> {
+    let mut note = connection.prepare_cached(
+        "INSERT INTO uses (number, used_at) SELECT number, ? FROM memories WHERE id = ? AND NOT purged \
+         ON CONFLICT (number) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
+    )?;
+    uses.iter().try_for_each(|(id, at)| note.execute(params![micros(*at), id.as_str()]).map(drop))
+}
+
+/// Returns the memories that were recalled since then.
+pub(super) fn used_since(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<MemoryId>> {
+    connection
+        .prepare_cached("SELECT m.id FROM uses u JOIN memories m USING (number) WHERE u.used_at >= ? ORDER BY m.id")?
+        .query_map([micros(since)], |row| parsed(row, 0))?
+        .collect()
+}
+
 fn touch(connection: &Connection, number: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE memories SET revision = ? WHERE number = ?")?

@@ -140,6 +140,7 @@ pub(super) fn forget(
                 )?
                 .execute([number])?;
             connection.prepare_cached("DELETE FROM meanings WHERE number = ?")?.execute([number])?;
+            connection.prepare_cached("DELETE FROM uses WHERE number = ?")?.execute([number])?;
         }
         forgotten.push(Forgotten { id: id.clone(), purged: purge });
     }

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_originals.sql"),
     include_str!("../migrations/0003_savings.sql"),
     include_str!("../migrations/0004_meanings.sql"),
+    include_str!("../migrations/0005_uses.sql"),
 ];
 
 /// Brings the file at `path` up to date, with a backup of what was there before.

@@ -226,6 +226,14 @@ impl Store for SqliteStore {
         self.writer.write("merging memories", move |connection| care::merge(connection, &pairs, at)).await
     }
 
+    async fn note_uses(&self, uses: Vec<(MemoryId, Timestamp)>) -> Result<(), StoreError> {
+        self.writer.write("noting what was recalled", move |connection| care::note_uses(connection, &uses)).await
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
+        self.read("reading what was recalled", move |connection| care::used_since(connection, since)).await
+    }
+
     async fn unmerge_memories(&self, ids: Vec<MemoryId>, at: Timestamp) -> Result<Vec<MemoryId>, StoreError> {
         self.writer.write("parting memories", move |connection| care::unmerge(connection, &ids, at)).await
     }
