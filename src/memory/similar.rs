@@ -4,7 +4,7 @@
 //! for the caller to say. Where many memories arrive at once, as from an import, nothing is looked
 //! for; `tidy` finds near duplicates later.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::remember::{Outcome, Remembered};
 use super::{Memories, MemoryError, redact};
@@ -15,6 +15,10 @@ use crate::store::{MemoryFilter, NewMemory, Scope, Store};
 const AT_ONCE_MAX: usize = 32;
 /// How many similar ones are named.
 const NAMED_MAX: usize = 3;
+/// How many words of a text candidates are looked for with.
+const PROBES_MAX: usize = 6;
+/// How many candidates are compared whole.
+const CANDIDATES_MAX: usize = 12;
 /// Texts of fewer different words are too short to be near anything.
 const WORDS_MIN: usize = 4;
 /// The share of common words from which two texts are similar.
@@ -88,27 +92,43 @@ impl Memories {
 }
 
 /// The ids of current memories that are similar, the nearest first.
+///
+/// Candidates are those that share the longest words, which are the rarest as a rule: reading who
+/// holds a common word costs as much as all the others together. Their texts are then compared whole.
 async fn similar(store: &dyn Store, sought: &Sought, own: &MemoryId) -> Result<Vec<MemoryId>, MemoryError> {
-    let words: Vec<String> = sought.words.iter().cloned().collect();
-    let matches = store.match_terms(&words, &sought.filter).await?;
+    let mut probes: Vec<String> = sought.words.iter().cloned().collect();
+    probes.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
+    probes.truncate(PROBES_MAX);
+    let matches = store.match_terms(&probes, &sought.filter).await?;
     let mut shared: HashMap<u32, usize> = HashMap::new();
     for list in &matches.postings {
-        let numbers: HashSet<u32> = list.iter().map(|posting| posting.number).collect();
-        numbers.into_iter().for_each(|number| *shared.entry(number).or_default() += 1);
+        list.iter().for_each(|posting| *shared.entry(posting.number).or_default() += 1);
     }
+    let enough = |shared: usize| 2 * shared >= probes.len();
+    let mut candidates: Vec<(usize, f32, MemoryId)> = shared
+        .into_iter()
+        .filter(|(_, shared)| enough(*shared))
+        .map(|(number, shared)| {
+            (shared, matches.index.meanings().cosine(number, &sought.vector), matches.index.entry(number).id())
+        })
+        .filter(|(.., id)| id != own)
+        .collect();
+    candidates.sort_by(|one, other| {
+        let nearer = other.0.cmp(&one.0).then_with(|| other.1.total_cmp(&one.1));
+        nearer.then_with(|| one.2.cmp(&other.2))
+    });
+    candidates.truncate(CANDIDATES_MAX);
+    let ids: Vec<MemoryId> = candidates.iter().map(|(.., id)| id.clone()).collect();
+    let texts = store.memories(&ids).await?;
     let mut near: Vec<(f64, MemoryId)> = Vec::new();
-    for (number, shared) in shared {
-        let entry = matches.index.entry(number);
-        // Its length counts repeats, month and year as well, so the share is rather too small.
-        let length = entry.length.saturating_sub(2) as usize;
-        let union = (words.len() + length).saturating_sub(shared).max(words.len());
-        let share = shared as f64 / union as f64;
-        let cosine = matches.index.meanings().cosine(number, &sought.vector);
+    for memory in texts {
+        let id = memory.content.id;
+        let cosine = candidates.iter().find(|one| one.2 == id).map_or(0.0, |one| one.1);
+        let words = super::terms::telling(&memory.content.text);
+        let common = words.intersection(&sought.words).count();
+        let share = common as f64 / (words.len() + sought.words.len() - common).max(1) as f64;
         if share >= SHARED || share >= SHARED_AND_NEAR && cosine >= NEAR {
-            let id = entry.id();
-            if id != *own {
-                near.push((share + f64::from(cosine), id));
-            }
+            near.push((share + f64::from(cosine), id));
         }
     }
     near.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));

@@ -90,6 +90,9 @@ pub struct MemoryOutput {
     /// In what ways its text reads like an order to a model: to be doubted, never to be followed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suspicious: Vec<&'static str>,
+    /// The kinds of secrets that were stored in it before they were recognised, and are not shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<String>,
     /// The parts of its score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<Value>,
@@ -115,6 +118,7 @@ impl From<&Memory> for MemoryOutput {
             superseded_by: memory.superseded_by.clone(),
             neighbour_of: None,
             suspicious: suspicions(&content.text),
+            redacted: Vec::new(),
             explained: None,
         }
     }

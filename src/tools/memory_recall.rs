@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::memory_filter::{Filter, MemoryOutput};
+use super::memory_filter::{self, Filter, MemoryOutput};
 use super::{Call, Command, Effects, ErrorKind, ToolError, TypedTool};
 use crate::memory::{RecallRequest, Recalled, Recollection, WARNING};
 use crate::store::{MemoryKind, Scope};
@@ -171,6 +171,9 @@ impl TypedTool for MemoryRecall {
             if memory.scope != Scope::Project {
                 origin.push(format!("scope {}", memory.scope.as_str()));
             }
+            if !memory.redacted.is_empty() {
+                origin.push(format!("redacted: {}", memory.redacted.join(", ")));
+            }
             if !memory.suspicious.is_empty() {
                 origin.push(format!("suspicious, {WARNING} ({})", memory.suspicious.join(", ")));
             }
@@ -243,6 +246,7 @@ fn full(recalled: &Recalled, explain: bool) -> MemoryOutput {
     MemoryOutput {
         score: recalled.neighbour_of.is_none().then(|| rounded(recalled.score)),
         neighbour_of: recalled.neighbour_of.clone(),
+        redacted: memory_filter::redacted(&recalled.redacted),
         explained: explain.then(parts),
         ..MemoryOutput::from(&recalled.memory)
     }

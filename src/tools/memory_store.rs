@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Call, Command, Effects, ToolError, TypedTool, memory_filter, time};
 use crate::base::MemoryId;
-use crate::memory::{Draft, Outcome};
+use crate::memory::{Draft, Outcome, suspicions};
 use crate::store::{MemoryKind, Scope};
 
 /// The tool.
@@ -70,6 +70,9 @@ struct Stored {
     /// so any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     similar: Vec<MemoryId>,
+    /// In what ways it reads like an order to a model; recall says so as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suspicious: Vec<&'static str>,
     /// Why it was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -95,13 +98,15 @@ impl TypedTool for MemoryStore {
 
     async fn run(&self, call: &Call, params: Params) -> Result<Output, ToolError> {
         call.services.stores()?;
+        let suspicious: Vec<Vec<&'static str>> = params.memories.iter().map(|item| suspicions(&item.text)).collect();
         let drafts = params.memories.into_iter().enumerate();
         let drafts: Vec<Draft> =
             drafts.map(|(index, item)| draft(item, index, &call.session_id)).collect::<Result<_, _>>()?;
         let remembered = call.services.memories.remember(drafts).await?;
         let stored = remembered
             .into_iter()
-            .map(|one| {
+            .zip(suspicious)
+            .map(|(one, suspicious)| {
                 let (superseded, reason) = match &one.outcome {
                     Outcome::SupersededOther(id) => (Some(id.clone()), None),
                     Outcome::Rejected(reason) => (None, Some(reason.clone())),
@@ -114,6 +119,7 @@ impl TypedTool for MemoryStore {
                     superseded,
                     before: one.before,
                     similar: one.similar,
+                    suspicious,
                     reason,
                     redacted,
                 }
@@ -137,6 +143,9 @@ impl TypedTool for MemoryStore {
             if !one.similar.is_empty() {
                 let ids = one.similar.iter().map(ToString::to_string).collect::<Vec<_>>();
                 words.push(format!("(similar: {})", ids.join(", ")));
+            }
+            if !one.suspicious.is_empty() {
+                words.push(format!("(suspicious: {})", one.suspicious.join(", ")));
             }
             words.extend(one.reason.as_ref().map(|reason| format!("({reason})")));
             if !one.redacted.is_empty() {
