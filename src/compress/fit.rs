@@ -34,12 +34,24 @@ pub struct Request<'a> {
     pub handle: Option<&'a Handle>,
     /// The tokens of the text, where they have been counted with `measure` before.
     pub counted: Option<usize>,
+    /// What [`detect`] says of the text, where it was asked before.
+    pub detected: Option<Detected>,
 }
 
 impl<'a> Request<'a> {
     /// Returns a request with every level, no query and no handle.
     pub fn new(text: &'a str, max_tokens: Option<usize>, measure: Measure) -> Self {
-        Self { text, max_tokens, measure, query: None, kind: None, levels: Levels::ALL, handle: None, counted: None }
+        Self {
+            text,
+            max_tokens,
+            measure,
+            query: None,
+            kind: None,
+            levels: Levels::ALL,
+            handle: None,
+            counted: None,
+            detected: None,
+        }
     }
 }
 
@@ -79,9 +91,10 @@ pub struct CannotFit {
 pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
     let Request { text, measure, levels, .. } = *request;
     let tokens_before = request.counted.unwrap_or_else(|| measure.count(text));
-    let detected = match request.kind {
-        Some(kind) => Detected { kind, confidence: 100 },
-        None => detect(text),
+    let detected = match (request.kind, request.detected) {
+        (Some(kind), _) => Detected { kind, confidence: 100 },
+        (None, Some(detected)) => detected,
+        (None, None) => detect(text),
     };
     let compressor = compressor_of(detected.kind, text);
     let original = text;

@@ -35,6 +35,8 @@ pub type Redact<'r> = &'r (dyn for<'t> Fn(&'t str) -> Cow<'t, str> + Send + Sync
 pub struct ToKeep {
     /// The bytes.
     pub content: Vec<u8>,
+    /// Their hash, where somebody has it already.
+    pub hash: Option<String>,
     /// Where they come from, for people.
     pub source: Option<String>,
     /// What kind of text it is, where that is known.
@@ -186,23 +188,28 @@ pub async fn keep(
     now: Timestamp,
     redact: Option<Redact<'_>>,
 ) -> Result<Kept, OriginalError> {
-    let ToKeep { content, source, kind, tokens } = new;
+    let ToKeep { content, hash, source, kind, tokens } = new;
     if content.len() > ORIGINAL_MAX {
         return Err(OriginalError::TooLarge { size: content.len() });
     }
-    let text = String::from_utf8_lossy(&content).into_owned();
-    let clean = redact.map_or(Cow::Borrowed(text.as_str()), |redact| redact(&text));
-    let redacted = *clean != *text;
-    let (text, content) = if redacted {
-        let clean = clean.into_owned();
-        let content = clean.clone().into_bytes();
-        (clean, content)
-    } else {
-        (text, content)
+    let (text, bytes) = match String::from_utf8(content) {
+        Ok(text) => (text, None),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(error.into_bytes())),
     };
+    let clean = match redact.map(|redact| redact(&text)) {
+        Some(Cow::Owned(clean)) if clean != text => Some(clean),
+        _ => None,
+    };
+    let redacted = clean.is_some();
+    let (text, hash, bytes) = match clean {
+        Some(clean) => (clean, None, None),
+        None => (text, hash, bytes),
+    };
+    let content = bytes.unwrap_or_else(|| text.clone().into_bytes());
     let handle = store
         .put_original(NewOriginal {
             content,
+            hash,
             kind: kind.map(|kind| kind.word().to_owned()),
             tokens: tokens.map(|(tokens, _)| tokens as u64),
             encoding: tokens.map(|(_, encoding)| encoding.name().to_owned()),

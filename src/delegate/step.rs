@@ -359,7 +359,7 @@ async fn keep_diff(attempt: &Attempt<'_>, tree: &Tree) -> Result<Option<Handle>,
     let Some(patch) = tree.diff().await.map_err(|error| error.to_string())? else { return Ok(None) };
     let source = format!("run://{}/{}/diff", attempt.run, attempt.step.name);
     let now = attempt.parts.clock.now();
-    let new = ToKeep { content: patch, source: Some(source), kind: Some(Kind::Diff), tokens: None };
+    let new = ToKeep { content: patch, source: Some(source), kind: Some(Kind::Diff), ..ToKeep::default() };
     original::keep(attempt.parts.store.as_ref(), new, now, None)
         .await
         .map(|kept| Some(kept.handle))

@@ -5,10 +5,13 @@
 //! and prose are full of such names. A replaced secret leaves `[redacted:KIND]`. Text between
 //! `<private>` and `</private>` is never stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
-use regex::{Captures, Regex};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex::Regex;
 
 use super::assigned::{self, Assigned};
 use crate::store::{Memory, MemoryFilter};
@@ -30,17 +33,24 @@ struct Shape {
     triggers: &'static [&'static str],
     /// Where the pattern has a group named `secret`, only that goes.
     pattern: &'static str,
+    /// Whether it is a name, with the trigger in it, and a sign after it; it is tried only at such names.
+    is_named: bool,
     /// Whether what the pattern found is a secret after all.
     holds: fn(&Assigned<'_>) -> bool,
 }
 
 const fn shape(kind: &'static str, triggers: &'static [&'static str], pattern: &'static str) -> Shape {
-    Shape { kind, triggers, pattern, holds: |_| true }
+    Shape { kind, triggers, pattern, is_named: false, holds: |_| true }
 }
 
-/// A value that was given a telling name, or that stands where a password does.
+/// A value that stands where a password does.
 const fn value(triggers: &'static [&'static str], pattern: &'static str, holds: fn(&Assigned<'_>) -> bool) -> Shape {
-    Shape { kind: "password", triggers, pattern, holds }
+    Shape { kind: "password", triggers, pattern, is_named: false, holds }
+}
+
+/// A value that was given a telling name.
+const fn named(triggers: &'static [&'static str], pattern: &'static str, holds: fn(&Assigned<'_>) -> bool) -> Shape {
+    Shape { is_named: true, ..value(triggers, pattern, holds) }
 }
 
 const SHAPES: &[Shape] = &[
@@ -120,22 +130,22 @@ const SHAPES: &[Shape] = &[
         r#"(?i)(?:\s--?pass(?:word|wd|phrase)?(?:\s+|=)|\bsshpass\s+-p\s*)["']?(?P<secret>[^\s"'`]{4,})"#,
         assigned::is_chosen,
     ),
-    value(
+    named(
         &["passw", "passphrase", "pwd"],
         r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*)"(?P<secret>(?:[^"\\\n]|\\.){4,})""#,
         assigned::is_literal,
     ),
-    value(
+    named(
         &["passw", "passphrase", "pwd"],
         r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*)'(?P<secret>[^'\n]{4,})'"#,
         assigned::is_literal,
     ),
-    value(
+    named(
         &["passw", "passphrase", "pwd"],
         r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd))\\"(?P<sign>\s*:\s*)\\"(?P<secret>[^"\\\n]{4,})\\""#,
         assigned::is_literal,
     ),
-    value(
+    named(
         &["passw", "passphrase", "pwd", "secret", "key", "token", "credential", "_pass"],
         r#"(?i)(?P<name>\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|pwd|_pass|secret|api_?-?key|access_?-?key|auth_?-?key|token|credential)[a-z0-9_-]*)["'`]?(?P<sign>\s*(?:=>|:=|[=:])\s*["'`]?)(?P<secret>[^\s"'`,;<>(){}\[\]]{4,})"#,
         assigned::is_secret,
@@ -152,56 +162,175 @@ static PATTERNS: [OnceLock<Regex>; SHAPES.len()] = [const { OnceLock::new() }; S
 
 fn compiled(shape: &Shape) -> Regex {
     // ASCII boundaries: the Unicode ones make every text with another letter slow, and no key has any.
-    Regex::new(&shape.pattern.replace(r"\b", r"(?-u:\b)")).expect("the patterns are valid")
+    let pattern = shape.pattern.replace(r"\b", r"(?-u:\b)");
+    let anchored = if shape.is_named { format!(r"\A(?:{pattern})") } else { pattern };
+    Regex::new(&anchored).expect("the patterns are valid")
+}
+
+/// Finds the triggers of all shapes in one pass.
+struct Triggers {
+    finder: AhoCorasick,
+    /// For each trigger the shapes that it is one of, a bit each.
+    shapes: Vec<u64>,
+}
+
+/// A bit for each shape that is a name with a sign.
+static NAMED: LazyLock<u64> =
+    LazyLock::new(|| SHAPES.iter().enumerate().filter(|(_, shape)| shape.is_named).map(|(place, _)| 1 << place).sum());
+
+static TRIGGERS: LazyLock<Triggers> = LazyLock::new(|| {
+    const { assert!(SHAPES.len() <= 64) };
+    let mut all: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for (place, shape) in SHAPES.iter().enumerate() {
+        shape.triggers.iter().for_each(|trigger| *all.entry(trigger).or_default() |= 1 << place);
+    }
+    let finder = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(all.keys())
+        .expect("a few short words");
+    Triggers { finder, shapes: all.into_values().collect() }
+});
+
+/// What of a text is worth a closer look.
+#[derive(Default)]
+struct Suspects {
+    /// The shapes of which a trigger is there, a bit each.
+    shapes: u64,
+    /// Where names begin that hold a trigger and have a sign after them.
+    names: Vec<usize>,
+}
+
+impl Suspects {
+    fn of(text: &str) -> Self {
+        let Triggers { finder, shapes } = &*TRIGGERS;
+        let named = *NAMED;
+        let mut suspects = Self::default();
+        let mut last = 0..0;
+        for found in finder.find_overlapping_iter(text) {
+            let shapes = shapes[found.pattern().as_usize()];
+            suspects.shapes |= shapes & !named;
+            if shapes & named == 0 || found.start() < last.end {
+                continue;
+            }
+            last = name_around(text, found.range());
+            if is_signed(&text.as_bytes()[last.end..]) {
+                suspects.shapes |= named;
+                suspects.names.push(last.start);
+            }
+        }
+        suspects
+    }
+}
+
+/// The bytes of the name that these bytes are a part of, from its first letter or digit.
+fn name_around(text: &str, part: Range<usize>) -> Range<usize> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let bytes = text.as_bytes();
+    let end = part.end + bytes[part.end..].iter().take_while(|byte| is_part(byte)).count();
+    let start = part.start - bytes[..part.start].iter().rev().take_while(|byte| is_part(byte)).count();
+    let signs = bytes[start..part.start].iter().take_while(|byte| matches!(byte, b'.' | b'-')).count();
+    start + signs..end
+}
+
+/// Whether a name is followed by a sign that gives it a value, after the quotation mark that ends it.
+fn is_signed(after: &[u8]) -> bool {
+    let after = after.strip_prefix(b"\\").unwrap_or(after);
+    let after = match after {
+        [b'"' | b'\'' | b'`', rest @ ..] => rest,
+        _ => after,
+    };
+    // Blanks beyond ASCII are not looked at closely.
+    let first = after.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 0x0b);
+    first.is_some_and(|first| matches!(first, b'=' | b':') || !first.is_ascii())
 }
 
 static PRIVATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?is)<private>.*?(?:</private>|\z)").expect("the pattern is valid"));
 
 /// Returns the text with secrets replaced, borrowed when there were none.
-pub fn redacted(text: &str) -> std::borrow::Cow<'_, str> {
-    match redact(text) {
-        (_, found) if found.is_empty() => text.into(),
-        (clean, _) => clean.into(),
-    }
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    search(text).0
 }
 
 /// Returns the text with secrets replaced, and what was replaced. Doing it twice changes nothing.
 pub fn redact(text: &str) -> (String, Vec<Redacted>) {
-    let mut text = text.to_owned();
+    let (clean, found) = search(text);
+    (clean.into_owned(), found)
+}
+
+fn search(text: &str) -> (Cow<'_, str>, Vec<Redacted>) {
+    let mut text = Cow::Borrowed(text);
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    let lower = text.to_ascii_lowercase();
+    let mut suspects = Suspects::of(&text);
     // In the order of the list: a shape that was replaced is gone for the ones after it.
     for (place, shape) in SHAPES.iter().enumerate() {
-        let Shape { kind, triggers, .. } = shape;
-        if !triggers.iter().any(|trigger| lower.contains(trigger)) {
+        if suspects.shapes & (1 << place) == 0 {
             continue;
         }
         let pattern = PATTERNS[place].get_or_init(|| compiled(shape));
-        let replaced = pattern.replace_all(&text, |found: &Captures<'_>| {
-            let whole = found.get(0).expect("a match has a text");
-            let secret = found.name("secret").unwrap_or(whole);
-            let part = |name| found.name(name).map_or("", |part| part.as_str());
-            let assigned = Assigned {
-                before: &text[..whole.start()],
-                name: part("name"),
-                sign: part("sign"),
-                value: secret.as_str(),
-                after: &text[secret.end()..],
-            };
-            if is_placeholder(secret.as_str()) || !(shape.holds)(&assigned) {
-                return whole.as_str().to_owned();
-            }
-            *counts.entry(kind).or_default() += 1;
-            let before = &text[whole.start()..secret.start()];
-            let after = &text[secret.end()..whole.end()];
-            format!("{before}[redacted:{kind}]{after}")
-        });
-        if let std::borrow::Cow::Owned(replaced) = replaced {
-            text = replaced;
+        let secrets = if shape.is_named {
+            named_secrets(&text, shape, pattern, &suspects.names)
+        } else {
+            let found = pattern.captures_iter(&text);
+            found.filter_map(|found| secret(&text, shape, 0, &found)).collect()
+        };
+        if secrets.is_empty() {
+            continue;
         }
+        *counts.entry(shape.kind).or_default() += secrets.len();
+        text = Cow::Owned(without(&text, &secrets, shape.kind));
+        let known = suspects.shapes;
+        suspects = Suspects { shapes: known, ..Suspects::of(&text) };
     }
     (text, counts.into_iter().map(|(kind, count)| Redacted { kind, count }).collect())
+}
+
+/// The values of these names that are secrets.
+fn named_secrets(text: &str, shape: &Shape, pattern: &Regex, names: &[usize]) -> Vec<Range<usize>> {
+    let mut secrets = Vec::new();
+    let mut read = 0;
+    for name in names {
+        // What is a part of a value is no name.
+        if *name < read {
+            continue;
+        }
+        let Some(found) = pattern.captures(&text[*name..]) else { continue };
+        read = name + found.get(0).map_or(0, |whole| whole.end());
+        secrets.extend(secret(text, shape, *name, &found));
+    }
+    secrets
+}
+
+/// The secret in what a pattern found in the text from `start` on, if it is one.
+fn secret(text: &str, shape: &Shape, start: usize, found: &regex::Captures<'_>) -> Option<Range<usize>> {
+    let whole = found.get(0).expect("a match has a text");
+    let secret = found.name("secret").unwrap_or(whole);
+    let part = |name| found.name(name).map_or("", |part| part.as_str());
+    let span = start + secret.start()..start + secret.end();
+    let assigned = Assigned {
+        before: &text[..start + whole.start()],
+        name: part("name"),
+        sign: part("sign"),
+        value: secret.as_str(),
+        after: &text[span.end..],
+    };
+    (!is_placeholder(secret.as_str()) && (shape.holds)(&assigned)).then_some(span)
+}
+
+/// The text with what is replaced of it.
+fn without(text: &str, secrets: &[Range<usize>], kind: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut copied = 0;
+    for secret in secrets {
+        clean.push_str(&text[copied..secret.start]);
+        clean.push_str("[redacted:");
+        clean.push_str(kind);
+        clean.push(']');
+        copied = secret.end;
+    }
+    clean.push_str(&text[copied..]);
+    clean
 }
 
 /// Returns the text without its private spans; one that is not closed reaches to the end.
@@ -415,6 +544,24 @@ mod tests {
         ] {
             assert_eq!(redact(text), (text.to_owned(), Vec::new()));
         }
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand_in_a_long_line() {
+        let row = r#"{"max_token": 12, "note":"a -- token","db_password":"Tr0ub4dor","x.api_key"="#;
+        let text = format!("{row}\n\n 'q9Zx81LmPw02RtYv' }} ").repeat(2_000);
+        let (clean, found) = redact(&text);
+        assert_eq!(found, [Redacted { kind: "password", count: 4_000 }]);
+        assert!(!clean.contains("Tr0ub4dor") && !clean.contains("q9Zx81"));
+        assert_eq!(clean.matches("\"max_token\": 12, \"note\":\"a -- token\"").count(), 2_000);
+        // Names without an end, and names that nothing follows.
+        let started = std::time::Instant::now();
+        for text in
+            ["token".repeat(200_000), "token ".repeat(200_000), "pwd=\"".repeat(100_000), "key:\n".repeat(200_000)]
+        {
+            redact(&text);
+        }
+        assert!(started.elapsed().as_secs() < 60);
     }
 
     #[test]

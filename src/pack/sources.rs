@@ -145,7 +145,7 @@ pub async fn keep_originals(
     }
     for part in parts.iter_mut().filter(|part| !part.mandatory && part.handle.is_none()) {
         let content = part.raw.take().unwrap_or_else(|| part.text.clone().into_bytes());
-        let new = ToKeep { content, source: Some(part.label.clone()), kind: part.kind, tokens: None };
+        let new = ToKeep { content, source: Some(part.label.clone()), kind: part.kind, ..ToKeep::default() };
         let kept = keep(store, new, now, redact).await?;
         part.text = kept.text;
         part.handle = Some(kept.handle);

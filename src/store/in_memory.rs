@@ -178,7 +178,7 @@ impl Store for InMemoryStore {
 
     async fn put_original(&self, original: NewOriginal) -> Result<Handle, StoreError> {
         let mut state = self.state();
-        let hash = content_hash(&original.content);
+        let hash = original.hash.unwrap_or_else(|| content_hash(&original.content));
         let now = original.created_at;
         let known = state.originals.get_mut(&hash);
         if let Some((info, Some(_))) = known {

@@ -229,6 +229,8 @@ pub struct Forgotten {
 pub struct NewOriginal {
     /// The bytes.
     pub content: Vec<u8>,
+    /// Their hash, as [`content_hash`](crate::base::content_hash) gives it, where somebody has it already.
+    pub hash: Option<String>,
     /// What kind of text it is, as one word.
     pub kind: Option<String>,
     /// Its tokens, where somebody has counted them.

@@ -36,17 +36,16 @@ pub fn asked(input: &Value) -> Option<usize> {
 pub async fn hold(call: &Call, name: &str, asked: Option<usize>, mut answer: Answer) -> Result<Answer, ToolError> {
     let measure = call.services.default_measure();
     let limit = limit(call, asked);
-    let mut most = limit;
-    if !measure.fits(&answer.structured.to_string(), most) {
-        let mut fits = false;
-        if asked.is_some() {
-            // The budget is that of the text, not of its quotation marks and line ends in JSON.
-            most += escapes(&answer.structured, measure);
-            // What was cut is named in the text too, so its list gives way before the text does.
-            fits = shorten_cuts(&mut answer.structured, measure, most);
-        }
+    let texts = if asked.is_some() { texts(&answer.structured, measure) } else { 0 };
+    let fits = match asked {
+        // The budget is that of the text, not of its quotation marks and line ends in JSON.
+        Some(_) => fits_beside_texts(&mut answer.structured, measure, limit.saturating_sub(texts)),
+        None => measure.fits(&answer.structured.to_string(), limit),
+    };
+    if !fits {
+        let most = limit + if asked.is_some() { escapes(&answer.structured, measure, texts) } else { 0 };
         let mut shrinking = Shrinking { call, measure, limit: most, longs: Vec::new() };
-        if !fits && !shrinking.shrink(&mut answer.structured).await {
+        if !measure.fits(&answer.structured.to_string(), most) && !shrinking.shrink(&mut answer.structured).await {
             return Err(too_large(name, &answer.structured, limit));
         }
         for long in shrinking.longs {
@@ -55,7 +54,13 @@ pub async fn hold(call: &Call, name: &str, asked: Option<usize>, mut answer: Ans
     }
     let besides = answer.remark.as_deref().map_or(0, |remark| measure.count(remark));
     let most = limit.saturating_sub(besides);
-    if !measure.fits(&answer.text, most) {
+    let is_counted = fits
+        && texts > 0
+        && texts <= most
+        && TEXTS
+            .iter()
+            .any(|name| answer.structured.get(name).and_then(Value::as_str).is_some_and(|text| text == answer.text));
+    if !is_counted && !measure.fits(&answer.text, most) {
         answer.text = ends(call, &answer.text, measure, most).await;
         answer.bytes = None;
     }
@@ -69,11 +74,40 @@ pub fn limit(call: &Call, asked: Option<usize>) -> usize {
     most - BESIDE.min(most / 16)
 }
 
-/// Returns how many tokens more the main text of a result has as JSON.
-fn escapes(structured: &Value, measure: Measure) -> usize {
-    let texts = ["text", "result"].into_iter().filter_map(|name| structured.get(name));
-    let texts = texts.filter_map(|value| value.as_str().map(|text| (value, text)));
-    texts.map(|(value, text)| measure.count(&value.to_string()).saturating_sub(measure.count(text))).sum()
+/// The members of a result that are its main text.
+const TEXTS: [&str; 2] = ["text", "result"];
+
+/// Returns the tokens of the main text of a result.
+fn texts(structured: &Value, measure: Measure) -> usize {
+    let texts = TEXTS.into_iter().filter_map(|name| structured.get(name)?.as_str());
+    texts.map(|text| measure.count_parallel(text)).sum()
+}
+
+/// Returns how many tokens more the main text of a result, which has so many, has as JSON.
+fn escapes(structured: &Value, measure: Measure, tokens: usize) -> usize {
+    let texts = TEXTS.into_iter().filter_map(|name| structured.get(name)).filter(|value| value.is_string());
+    texts.map(|value| measure.count(&value.to_string())).sum::<usize>().saturating_sub(tokens)
+}
+
+/// How many tokens more two texts may have together than each alone.
+const SEAM: usize = 8;
+
+/// Makes what stands beside the main text fit: of what was cut the list gives way, since the text names it
+/// too. Returns whether it does. The text, which may be large, is not counted again.
+fn fits_beside_texts(structured: &mut Value, measure: Measure, limit: usize) -> bool {
+    let Some(map) = structured.as_object_mut() else { return false };
+    let mut taken: Vec<(&str, String)> = Vec::new();
+    for name in TEXTS {
+        if let Some(Value::String(text)) = map.get_mut(name) {
+            taken.push((name, std::mem::take(text)));
+        }
+    }
+    let room = limit.saturating_sub(SEAM * taken.len());
+    let fits = room > 0 && (measure.fits(&json(map), room) || shorten_cuts(map, measure, room));
+    for (name, text) in taken {
+        map[name] = Value::String(text);
+    }
+    fits
 }
 
 fn too_large(name: &str, structured: &Value, limit: usize) -> ToolError {
@@ -263,8 +297,7 @@ fn sibling(structured: &Value, pointer: &str) -> Option<String> {
 
 /// Cuts the end of the list of cuts as far as that helps; returns whether the result is within its limit
 /// then, so that nothing else of it has to go.
-fn shorten_cuts(structured: &mut Value, measure: Measure, limit: usize) -> bool {
-    let Some(map) = structured.as_object_mut() else { return false };
+fn shorten_cuts(map: &mut Map<String, Value>, measure: Measure, limit: usize) -> bool {
     for _ in 0..TRIES {
         let listed = match map.get("cuts") {
             Some(Value::Array(cuts)) if cuts.len() > 1 => map["cuts"].to_string(),
@@ -347,7 +380,7 @@ mod tests {
     fn the_list_of_cuts_gives_way_before_the_text() {
         let cuts: Vec<Value> = (0..100).map(|line| json!({ "from_line": line, "to_line": line })).collect();
         let mut value = json!({ "text": "word ".repeat(100), "cuts": cuts });
-        shorten_cuts(&mut value, Measure::default(), 300);
+        shorten_cuts(value.as_object_mut().expect("an object"), Measure::default(), 300);
         let left = value["cuts"].as_array().expect("a list").len();
         assert!(left > 1 && Measure::default().fits(&value.to_string(), 300), "{value}");
         assert_eq!(value["more_cuts"], 100 - left);

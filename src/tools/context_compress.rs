@@ -10,7 +10,7 @@ use crate::base::{Handle, content_hash, thousands};
 use crate::compress::cache::{Key, Made};
 use crate::compress::original::{self, OriginalError, ToKeep};
 use crate::compress::savings::Saving;
-use crate::compress::{self, CannotFit, Kind, Level, Levels};
+use crate::compress::{self, CannotFit, Detected, Kind, Level, Levels};
 use crate::memory;
 use crate::store::Removal;
 use crate::tokens::{Encoding, Measure};
@@ -174,11 +174,17 @@ pub async fn compress(
 const HASHED_AT_ONCE: usize = 256 << 10;
 
 async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<usize>) -> Result<Output, ToolError> {
-    let (input, content) = hashed(input).await?;
+    let (input, hash) = hashed(input).await?;
     let Wanted { max_tokens, query, kind, measure } = wanted;
     let levels = levels(services);
-    let key = Key { content, max_tokens, cap, measure, kind, query: query.clone(), levels };
-    let lossy = std::str::from_utf8(&input.content).is_err();
+    let Input { content, source } = input;
+    let key = Key { content: hash.clone(), max_tokens, cap, measure, kind, query: query.clone(), levels };
+    // A large text is not held twice: what is UTF-8 is the text already.
+    let (text, bytes) = match String::from_utf8(content) {
+        Ok(text) => (text, None),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(error.into_bytes())),
+    };
+    let lossy = bytes.is_some();
     if let Some(made) = services.results.get(&key) {
         // Only with its original, which may have been removed since: a handle never points at nothing.
         let kept = services.store.touch_original(&made.handle, services.clock.now()).await;
@@ -190,11 +196,11 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
     }
     let budget = services.default_measure();
     let is_within = |text: &str| cap.is_none_or(|cap| budget.fits(&Value::from(text).to_string(), cap));
-    let job = Job { text: input.text().into_owned(), max_tokens, query, kind, measure, counted: None };
+    let job = Job { text, max_tokens, query, kind, measure, counted: None, detected: None };
     let (mut job, seen) = job.look(levels).await?;
     let (tokens, kind) = match &seen {
         Seen::Fitted(fitted) => (fitted.tokens_before, fitted.kind),
-        Seen::Over { tokens, kind } => (*tokens, *kind),
+        Seen::Over { tokens, detected } => (*tokens, detected.kind),
     };
     let mut first = None;
     if let Seen::Fitted(fitted) = seen
@@ -206,10 +212,10 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
         first = Some(fitted);
     }
     services.stores()?;
-    // A large text is not held twice.
-    job.text = String::new();
-    let (source, tokens) = (input.source, Some((tokens, measure.encoding())));
-    let new = ToKeep { content: input.content, source, kind: Some(kind), tokens };
+    let text = std::mem::take(&mut job.text);
+    let content = bytes.unwrap_or_else(|| text.into_bytes());
+    let tokens = Some((tokens, measure.encoding()));
+    let new = ToKeep { content, hash: Some(hash), source, kind: Some(kind), tokens };
     let kept = original::keep(services.store.as_ref(), new, services.clock.now(), Some(&memory::redacted)).await?;
     let (handle, redacted) = (kept.handle, kept.redacted);
     let fitted = match first {
@@ -218,7 +224,8 @@ async fn within(services: &Services, input: Input, wanted: Wanted, cap: Option<u
         _ => {
             let max_tokens = job.max_tokens.or(if first.is_none() { cap } else { None });
             let counted = if redacted { None } else { tokens.map(|(tokens, _)| tokens) };
-            let job = Job { text: kept.text, max_tokens, counted, ..job };
+            let detected = job.detected.filter(|_| !redacted);
+            let job = Job { text: kept.text, max_tokens, counted, detected, ..job };
             job.fit_until(levels, &handle, cap, is_within).await?
         }
     };
@@ -245,8 +252,15 @@ async fn hashed(input: Input) -> Result<(Input, String), ToolError> {
 pub async fn compress_only(services: &Services, input: Input, wanted: Wanted) -> Result<Output, ToolError> {
     let Wanted { max_tokens, query, kind, measure } = wanted;
     let lossy = std::str::from_utf8(&input.content).is_err();
-    let job =
-        Job { text: memory::redacted(&input.text()).into_owned(), max_tokens, query, kind, measure, counted: None };
+    let job = Job {
+        text: memory::redacted(&input.text()).into_owned(),
+        max_tokens,
+        query,
+        kind,
+        measure,
+        counted: None,
+        detected: None,
+    };
     let (_, fitted) = job.fit(levels(services), None).await?;
     let fitted = fitted.map_err(|error| too_small(&error))?;
     Ok(Output { lossy, ..output(fitted, measure, None, false) })
@@ -260,6 +274,8 @@ struct Job {
     measure: Measure,
     /// The tokens of the text, where they have been counted.
     counted: Option<usize>,
+    /// The kind of the text, where that was found out.
+    detected: Option<Detected>,
 }
 
 /// What a first look at a text finds, before anything is kept.
@@ -267,7 +283,7 @@ enum Seen {
     /// It fits, or may not lose anything.
     Fitted(compress::Fitted),
     /// It is over its budget, so its marks will need a handle.
-    Over { tokens: usize, kind: Kind },
+    Over { tokens: usize, detected: Detected },
 }
 
 impl Job {
@@ -278,12 +294,13 @@ impl Job {
             return Ok((job, Seen::Fitted(fitted.map_err(|error| too_small(&error))?)));
         };
         let (job, over) = tokio::task::spawn_blocking(move || {
-            let tokens = self.measure.count(&self.text);
-            let over = (tokens > max_tokens).then(|| {
-                let kind = self.kind.unwrap_or_else(|| compress::detect(&self.text).kind);
-                Seen::Over { tokens, kind }
+            let tokens = self.measure.count_parallel(&self.text);
+            let detected = (tokens > max_tokens).then(|| match self.kind {
+                Some(kind) => Detected { kind, confidence: 100 },
+                None => compress::detect(&self.text),
             });
-            (Self { counted: Some(tokens), ..self }, over)
+            let over = detected.map(|detected| Seen::Over { tokens, detected });
+            (Self { counted: Some(tokens), detected, ..self }, over)
         })
         .await
         .map_err(failed)?;
@@ -332,6 +349,7 @@ impl Job {
                 levels,
                 handle: handle.as_ref(),
                 counted: self.counted,
+                detected: self.detected,
                 ..compress::Request::new(&self.text, self.max_tokens, self.measure)
             };
             let fitted = compress::fit(&request);

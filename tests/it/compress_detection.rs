@@ -77,6 +77,59 @@ fn mixed_texts_are_what_most_of_them_is() {
 }
 
 #[test]
+fn messages_that_hold_code_and_logs_are_messages() {
+    let turns: Vec<String> = (0..60)
+        .map(|n| {
+            let output = [RUST.repeat(3), log(30), json()][n % 3].clone();
+            let call = serde_json::json!({ "id": format!("call_{n}"), "type": "function",
+                "function": { "name": "run", "arguments": "{\"command\": \"cat\"}" } });
+            [
+                serde_json::json!({ "role": "user", "content": format!("What about part {n} of it?") }),
+                serde_json::json!({ "role": "assistant", "content": "I look.", "tool_calls": [call] }),
+                serde_json::json!({ "role": "tool", "tool_call_id": format!("call_{n}"), "content": output }),
+            ]
+            .map(|turn| turn.to_string())
+            .join(",\n")
+        })
+        .collect();
+    for from in 0..3 {
+        let text = format!("[{}]", turns[from..].join(",\n"));
+        assert_eq!(detect(&text).kind, Kind::Dialog, "from turn {from}: {:?}", detect(&text));
+    }
+    // A file in one string, and nothing of the kind.
+    let file = serde_json::json!({ "path": "src/limit.rs", "content": RUST.repeat(90) }).to_string();
+    assert_eq!(detect(&file).kind, Kind::Json);
+    assert_eq!(detect(RUST).kind, Kind::Code);
+}
+
+#[test]
+fn talk_with_times_is_no_log_and_a_log_with_names_no_talk() {
+    let people = ["Ann", "Bob Lee", "Zoë"];
+    let said = [
+        "Did you see why the build failed again last night?",
+        "Yes. It was the cache, and I have emptied it.",
+        "Then let us meet on Monday, I have a plan for that.",
+    ];
+    for stamp in ["[2026-03-04 10:0{n}:31]", "[10:0{n}]", "(10:0{n} AM)"] {
+        let talk: String = (0..40)
+            .map(|n| {
+                format!("{} {}: {}\n", stamp.replace("{n}", &(n % 10).to_string()), people[n % 3], said[n * 7 % 3])
+            })
+            .collect();
+        assert_eq!(detect(&talk).kind, Kind::Dialog, "{stamp}: {:?}", detect(&talk));
+    }
+    for reported in
+        ["Server: Player12 joined after 3 ms", "production.ERROR: job 12 failed", "vite: page reload src/a.ts"]
+    {
+        let log: String = (0..40)
+            .map(|n| format!("[2026-03-04 10:0{}:31] {}\n", n % 10, reported.replace("12", &n.to_string())))
+            .chain((0..9).map(|n| format!("[2026-03-04 11:00:0{n}] Scheduler: tick {n} of 9\n")))
+            .collect();
+        assert_eq!(detect(&log).kind, Kind::Log, "{reported}");
+    }
+}
+
+#[test]
 fn an_error_in_a_mixed_text_is_kept() {
     let text = format!("{}{}", json(), log(60));
     let fitted = check(&text, None, None, 300, ENCODING);

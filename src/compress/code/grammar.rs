@@ -155,9 +155,15 @@ impl Grammar {
         let mut order: Vec<usize> = (0..LOOKS.len()).filter(|index| counts[*index] > 0).collect();
         order.sort_by_key(|index| std::cmp::Reverse(counts[*index]));
         let mut guesses = Vec::new();
-        for grammar in order.into_iter().take(2).map(|index| LOOKS[index].0) {
+        // The second is one only where it looks nearly as much like it.
+        let most = order.first().map_or(0, |first| counts[*first]);
+        let likely = order.into_iter().filter(|index| counts[*index] * 4 >= most * 3).take(2);
+        let says_types =
+            LOOKS.iter().zip(&counts).any(|((grammar, ..), count)| *grammar == TypeScript && count * 20 >= most);
+        for grammar in likely.map(|index| LOOKS[index].0) {
             let family: &[Self] = match grammar {
-                TypeScript => &[TypeScript, Tsx],
+                TypeScript => &[TypeScript, Tsx, JavaScript],
+                JavaScript if says_types => &[TypeScript, JavaScript, Tsx],
                 // What is said of types may be all that is not JavaScript.
                 JavaScript => &[JavaScript, TypeScript, Tsx],
                 C => &[C, Cpp],
@@ -170,6 +176,11 @@ impl Grammar {
             }
         }
         guesses
+    }
+
+    /// Whether it is a dialect of the same language as the other.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        self.relatives().contains(&other) || other.relatives().contains(&self)
     }
 
     /// Returns what else a text may be in that is said to be in this language.

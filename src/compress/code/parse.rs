@@ -16,16 +16,21 @@ const DEPTH_MAX: usize = 12;
 /// Longer texts are parsed in parts, and not at all where they cannot be taken apart.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// How many steps a parser may take: so many at least, and so many for ten bytes. Code needs less
-/// than one step a byte. Counted and not timed, so that the same text is always cut the same way.
+/// How many steps a parser may take: so many at least, and one for so many bytes. Code needs one for eighty
+/// bytes or more. Counted and not timed, so that the same text is always cut the same way.
 const STEPS_MIN: usize = 200;
-const STEPS_PER_TEN_BYTES: usize = 1;
+const BYTES_PER_STEP: usize = 20;
 
 /// A body on one line that is shorter stays whole.
 const ONE_LINE_BODY: usize = 100;
 
 /// Of how many bytes one may be in no place that the grammar knows.
 const BROKEN_SHARE: usize = 5;
+
+/// Of how many bytes no more than one may be so for no other language, and for no other dialect, to be tried:
+/// parsers take a hundred times as long over what they do not understand.
+const FOREIGN_SHARE: usize = 20;
+const DIALECT_SHARE: usize = 200;
 
 /// Takes the part of a text at `range` apart between its outermost definitions, so that no part is much
 /// longer than a parser is given.
@@ -58,13 +63,16 @@ pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Opti
     }
     let mut best: Option<(usize, Tree, Grammar)> = None;
     for grammar in grammars {
+        if let Some((least, _, known)) = &best {
+            let share = if known.is_like(*grammar) { DIALECT_SHARE } else { FOREIGN_SHARE };
+            if least * share <= source.len() {
+                continue;
+            }
+        }
         let Some(tree) = parse(source, *grammar) else { continue };
         let broken = broken_bytes(&tree);
         if best.as_ref().is_none_or(|(least, ..)| broken < *least) {
             best = Some((broken, tree, *grammar));
-        }
-        if broken == 0 {
-            break;
         }
     }
     let (_, tree, grammar) = best.filter(|(broken, ..)| broken * BROKEN_SHARE <= source.len())?;
@@ -84,7 +92,7 @@ fn parse(source: &str, grammar: Grammar) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&grammar.language()).ok()?;
     let mut steps = 0_usize;
-    let steps_max = STEPS_MIN + source.len() * STEPS_PER_TEN_BYTES / 10;
+    let steps_max = STEPS_MIN + source.len() / BYTES_PER_STEP;
     let mut limit = |_: &ParseState| {
         steps += 1;
         if steps > steps_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -44,7 +44,7 @@ impl Compressor for Json {
         let quotes = trimmed.matches("\":").count() + trimmed.matches("\" :").count();
         if is_line {
             95
-        } else if quotes * 200 > trimmed.len() {
+        } else if quotes * 200 > trimmed.len() || (quotes > 0 && is_beginning(trimmed)) {
             90
         } else {
             0
@@ -72,4 +72,10 @@ impl Compressor for Json {
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
         Document::parse(text).map(|_| format!("\"{mark}\""))
     }
+}
+
+/// Whether nothing is wrong with a text of JSON but that it ends too early: strings in it may be as long as
+/// they like, and hold code.
+fn is_beginning(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }

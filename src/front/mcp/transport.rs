@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -242,9 +242,10 @@ impl rmcp::transport::Transport<RoleServer> for Transport {
                 self.writer.send(line).await.ok()?;
                 self.replies.pop_front();
             }
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(mut message) = self.ready.pop_front() {
+                let arguments = take_arguments(&mut message);
                 match serde_json::from_value(message.clone()) {
-                    Ok(message) => return Some(message),
+                    Ok(message) => return Some(with_arguments(message, arguments)),
                     Err(error) => self.refuse(&message, &error),
                 }
                 continue;
@@ -294,6 +295,29 @@ impl Transport {
             });
         }
     }
+}
+
+/// Takes the arguments of a call out of its message: they may be large, and `rmcp` makes several copies of
+/// what it reads.
+fn take_arguments(message: &mut Value) -> Option<Map<String, Value>> {
+    if message["method"] != "tools/call" {
+        return None;
+    }
+    match message.pointer_mut("/params/arguments") {
+        Some(Value::Object(arguments)) => Some(std::mem::take(arguments)),
+        _ => None,
+    }
+}
+
+/// Gives a call its arguments back.
+fn with_arguments(mut message: ClientJsonRpcMessage, arguments: Option<Map<String, Value>>) -> ClientJsonRpcMessage {
+    if let JsonRpcMessage::Request(request) = &mut message
+        && let ClientRequest::CallToolRequest(call) = &mut request.request
+        && arguments.is_some()
+    {
+        call.params.arguments = arguments;
+    }
+    message
 }
 
 /// Returns what is wrong with parameters that every method shares; `rmcp` takes such for absent.

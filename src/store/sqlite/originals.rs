@@ -16,7 +16,7 @@ pub(super) fn put(
     original: &NewOriginal,
     limits: &OriginalLimits,
 ) -> rusqlite::Result<Handle> {
-    let hash = content_hash(&original.content);
+    let hash = original.hash.clone().unwrap_or_else(|| content_hash(&original.content));
     let now = original.created_at;
     let tokens = original.tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
     let known: Option<(String, bool)> = connection
