@@ -4,12 +4,14 @@
 //! system allows, streams its output, and returns when every process of its tree has ended. No
 //! shell is ever involved, and nothing is inherited: neither environment nor descriptors.
 //!
-//! [`tool`] is for short, trusted helpers of our own (git), without a sandbox.
+//! [`tool`] is for short, trusted helpers of our own (git), and [`edit`] for the editor of whoever sits at
+//! the terminal; neither has a sandbox.
 //!
 //! Parts: `launch` (the types), `policy` (the presets), `run` (the server's side of a run),
-//! `output` (what is kept of a stream), `programs` (finding programs, [`tool`]), `sandbox/` (the
+//! `output` (what is kept of a stream), `programs` (finding programs, [`tool`]), `editor`, `sandbox/` (the
 //! helper process and the boundary it builds).
 
+mod editor;
 mod launch;
 mod output;
 mod own;
@@ -18,6 +20,7 @@ mod programs;
 mod run;
 pub mod sandbox;
 
+pub use editor::edit;
 pub use launch::{Captured, Ended, Exit, Launch, Limits, Network, Output, Policy, Stream};
 pub use own::{OwnChild, own_child};
 pub use policy::toolchains;

@@ -30,6 +30,7 @@ mod lifecycle;
 mod mcp;
 mod memory;
 mod memory_care;
+mod memory_cli;
 mod memory_transfer;
 mod run;
 mod runners;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::ArgMatches;
 
-use super::{backup, demo, memory, originals, sandbox, savings, settings, tool};
+use super::{backup, demo, memory, memory_transfer, originals, sandbox, savings, settings, tool};
 use crate::app;
 use crate::config::Loaded;
 
@@ -58,6 +58,10 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
         Some(("memory", inner)) if memory::is_named(inner) => {
             let services = app::build(loaded)?;
             Ok(memory::run(inner, &services).await)
+        }
+        Some(("remember", inner)) if memory_transfer::is_about_source(inner) => {
+            let services = app::build(loaded)?;
+            Ok(memory::finished(memory_transfer::remember(inner, &services).await))
         }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;

@@ -11,7 +11,10 @@ mod flags;
 mod help;
 mod memory;
 mod memory_doctor;
+mod memory_edit;
+mod memory_list;
 mod memory_tidy;
+mod memory_transfer;
 mod originals;
 mod progress;
 mod quick;
@@ -84,8 +87,10 @@ pub fn command_for(arguments: impl Iterator<Item = OsString>) -> Command {
     for tool in TOOLS.iter().filter(|tool| tool.command().name.split(' ').next() == Some(&first)) {
         command = with_tool(command, *tool);
     }
-    if first == "memory" {
-        command = memory::with_commands(command);
+    match first.as_str() {
+        "memory" => command = memory::with_commands(command),
+        "remember" => command = memory_transfer::with_sources(command),
+        _ => {}
     }
     if command.find_subcommand(&first).is_some() { command } else { self::command() }
 }
@@ -96,7 +101,7 @@ pub fn command() -> Command {
     for tool in TOOLS {
         command = with_tool(command, *tool);
     }
-    memory::with_commands(command)
+    memory_transfer::with_sources(memory::with_commands(command))
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
         .subcommand(run::command())

@@ -241,7 +241,7 @@ fn as_json(original: &OriginalInfo, now: Timestamp) -> Value {
 }
 
 /// Returns how long ago a time is, in its largest whole unit.
-fn age(time: Timestamp, now: Timestamp) -> String {
+pub(super) fn age(time: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(time).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -252,13 +252,13 @@ fn age(time: Timestamp, now: Timestamp) -> String {
 }
 
 /// Reads a span of time such as `12h` or `7d`.
-fn time_span(text: &str) -> Result<Span, String> {
+pub(super) fn time_span(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|_| "expected a span of time such as 12h, 7d or 2w".to_owned())?;
     let is_fixed = span.get_years() == 0 && span.get_months() == 0;
     (is_fixed && !span.is_negative()).then_some(span).ok_or_else(|| "write it in weeks, days, hours or less".to_owned())
 }
 
-fn before(now: Timestamp, span: &Span) -> Result<Timestamp, ToolError> {
+pub(super) fn before(now: Timestamp, span: &Span) -> Result<Timestamp, ToolError> {
     let too_long = |error: jiff::Error| ToolError::invalid(format!("--older-than: {error}"));
     let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).map_err(too_long)?;
     let span = jiff::SignedDuration::try_from_secs_f64(seconds).map_err(too_long)?;

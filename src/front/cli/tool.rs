@@ -128,7 +128,7 @@ fn write(data: &[u8], end_line: bool) -> std::io::Result<()> {
 }
 
 /// Reads standard input as text; a terminal only where it was asked for.
-fn read_stdin(terminal: bool) -> Result<Option<String>, ToolError> {
+pub(super) fn read_stdin(terminal: bool) -> Result<Option<String>, ToolError> {
     let mut stdin = std::io::stdin();
     if stdin.is_terminal() && !terminal {
         return Ok(None);
