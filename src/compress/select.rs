@@ -40,9 +40,11 @@ pub(super) fn summarize(
     let draft = compressor.draft_in(task.text, &room, query);
     let len = task.text.len();
     let counts = task.measure.count_each(len, draft.pieces.iter().map(|piece| &*piece.text));
-    let closes = task.measure.count_each(0, draft.pieces.iter().map(|piece| piece.close));
+    let has_closes = draft.pieces.iter().any(|piece| !piece.close.is_empty());
+    let closes = draft.pieces.iter().map(|piece| piece.close).filter(|_| has_closes);
+    let closes = task.measure.count_each(0, closes);
     let mut order: Vec<usize> = (0..draft.pieces.len()).collect();
-    order.sort_by(|a, b| draft.pieces[*b].worth.total_cmp(&draft.pieces[*a].worth).then(a.cmp(b)));
+    order.sort_unstable_by(|a, b| draft.pieces[*b].worth.total_cmp(&draft.pieces[*a].worth).then(a.cmp(b)));
     let whole = Cut { from_line: task.lines.len(), to_line: task.lines.len(), tokens: 0, partial: false };
     let full = task.measure.count(&marks::full(&Cut { from_line: 1, tokens: 10_000, ..whole }, task.handle)) + 1;
     let brief = task.measure.count(&marks::brief(&Cut { from_line: 1, ..whole })) + 1;
@@ -96,6 +98,7 @@ struct Chooser<'a> {
     task: &'a Task<'a>,
     draft: &'a Draft<'a>,
     counts: &'a [usize],
+    /// What the ends of pieces cost; nothing where none has one.
     closes: &'a [usize],
     order: &'a [usize],
     whole: (usize, usize),
@@ -183,7 +186,7 @@ impl Chooser<'_> {
             }
         }
         let mut order: Vec<usize> = (0..pieces.len()).filter(|index| kept[*index]).collect();
-        order.sort_by(|a, b| worths[*a].total_cmp(&worths[*b]).then(b.cmp(a)));
+        order.sort_unstable_by(|a, b| worths[*a].total_cmp(&worths[*b]).then(b.cmp(a)));
         order
     }
 
@@ -288,7 +291,7 @@ impl Selection<'_> {
     }
 
     fn cost(&self, index: usize) -> usize {
-        self.chooser.counts[index] + self.chooser.closes[index]
+        self.chooser.counts[index] + self.chooser.closes.get(index).copied().unwrap_or(0)
     }
 
     fn kept_neighbours(&self, index: usize) -> usize {

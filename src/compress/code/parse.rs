@@ -13,7 +13,10 @@ use super::grammar::Grammar;
 /// Deeper blocks are part of the body they stand in.
 const DEPTH_MAX: usize = 12;
 
-/// Longer texts are parsed in parts, and not at all where they cannot be taken apart.
+/// Longer texts are parsed in parts: the tree of one takes many times its memory.
+const PART: usize = 512 * 1024;
+
+/// A longer part, which could not be taken apart, is not parsed at all.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How many steps a parser may take: so many at least, and one for so many bytes. Code needs one for eighty
@@ -37,7 +40,7 @@ const DIALECT_SHARE: usize = 200;
 pub(super) fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = range.start;
-    while range.end - start > BYTES_MAX {
+    while range.end - start > PART {
         let bytes = text.as_bytes();
         let begins = |at: usize| {
             let after = bytes[at + 1];
@@ -46,7 +49,8 @@ pub(super) fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
                 && bytes[at - 1] == b'\n'
                 && (after.is_ascii_alphabetic() || matches!(after, b'@' | b'#' | b'/' | b'_'))
         };
-        let found = (start + BYTES_MAX / 2..start + BYTES_MAX - 1).find(|at| begins(*at));
+        let last = (start + BYTES_MAX).min(range.end) - 1;
+        let found = (start + PART / 2..last).find(|at| begins(*at));
         let Some(found) = found else { break };
         parts.push(start..found + 1);
         start = found + 1;

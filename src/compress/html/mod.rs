@@ -60,7 +60,7 @@ impl Compressor for Html {
         let mut path: Vec<(u8, usize)> = Vec::new();
         let mut table = None;
         let mut lead = 0;
-        for (index, unit) in units.iter().enumerate() {
+        for (index, unit) in units.into_iter().enumerate() {
             let mut needs = path.last().map(|(_, piece)| *piece);
             let place = 1.0 / (1.0 + index as f64 / 12.0);
             let base = match unit.part {
@@ -100,9 +100,9 @@ impl Compressor for Html {
             }
             silent.push(unit.part == Part::Hidden);
             pieces.push(Piece {
-                text: Cow::Owned(unit.text.clone()),
+                text: Cow::Owned(unit.text),
                 needs,
-                ..Piece::of(text, unit.span.clone(), worth)
+                ..Piece::of(text, unit.span, worth)
             });
         }
         Draft { pieces, layout: Box::new(Page { silent }) }
