@@ -99,11 +99,7 @@ impl Compressor for Html {
                 worth = 0.05 * base + weight * (answers[index] + named);
             }
             silent.push(unit.part == Part::Hidden);
-            pieces.push(Piece {
-                text: Cow::Owned(unit.text),
-                needs,
-                ..Piece::of(text, unit.span, worth)
-            });
+            pieces.push(Piece { text: Cow::Owned(unit.text), needs, ..Piece::of(text, unit.span, worth) });
         }
         Draft { pieces, layout: Box::new(Page { silent }) }
     }
