@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::clean::clean;
 use super::json::Messages;
-use super::{COMPRESSORS, Kind, stack};
+use super::{COMPRESSORS, Kind, Room, stack};
 
 /// How much of the beginning of a text is looked at, in bytes.
 const SAMPLE: usize = 16 * 1024;
@@ -33,9 +33,14 @@ pub struct Detected {
 
 /// Returns the kind of `text`; looks at a bounded part of it.
 pub fn detect(text: &str) -> Detected {
+    detect_in(text, &Room::default())
+}
+
+/// Does the same with what `room` knows of the text.
+pub(super) fn detect_in(text: &str, room: &Room) -> Detected {
     let head = sample(text);
     let first = judge(head);
-    if Messages::may_begin(head, first.kind) && Messages::is(text) {
+    if Messages::may_begin(head, first.kind) && Messages::is_in(text, room) {
         return Detected { kind: Kind::Dialog, confidence: 99 };
     }
     if text.len() == head.len() {

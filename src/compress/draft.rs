@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use super::json::Document;
 use super::marks::{Cut, Marks, brief};
 use super::{Kind, Query};
 
@@ -24,6 +25,11 @@ pub trait Compressor: Send + Sync {
     /// Returns `text` in another form that loses nothing, if this kind knows a shorter one.
     fn restructure(&self, _text: &str) -> Option<String> {
         None
+    }
+
+    /// Does [`restructure`](Self::restructure) with what `room` knows of the text.
+    fn restructure_in(&self, text: &str, _room: &Room) -> Option<String> {
+        self.restructure(text)
     }
 
     /// Undoes [`restructure`](Self::restructure): returns the text that `form` was made from, or
@@ -49,8 +55,20 @@ pub trait Compressor: Send + Sync {
     }
 }
 
-/// What a draft needs that does not stand in the text: strings without their escapes.
-pub type Room = OnceCell<Vec<Option<String>>>;
+/// What has been found out about one text and is used more than once.
+#[derive(Debug, Default)]
+pub struct Room {
+    document: OnceCell<Option<Document>>,
+    /// What a draft needs that does not stand in the text: strings without their escapes.
+    pub(super) strings: OnceCell<Vec<Option<String>>>,
+}
+
+impl Room {
+    /// Returns the values of `text`, which is the one that this room is for, if it is JSON.
+    pub(super) fn document(&self, text: &str) -> Option<&Document> {
+        self.document.get_or_init(|| Document::parse(text)).as_ref()
+    }
+}
 
 /// A part of a text that is kept or left out as a whole.
 #[derive(Debug, Clone, PartialEq)]

@@ -122,9 +122,9 @@ pub fn compressor(kind: Kind) -> &'static dyn Compressor {
 }
 
 /// Returns the compressor for a text of this kind: that of a narrower form where it knows one.
-fn compressor_of(kind: Kind, text: &str) -> &'static dyn Compressor {
+fn compressor_of(kind: Kind, text: &str, room: &Room) -> &'static dyn Compressor {
     match kind {
-        Kind::Json | Kind::Dialog if json::Messages::is(text) => &json::Messages,
+        Kind::Json | Kind::Dialog if json::Messages::is_in(text, room) => &json::Messages,
         Kind::Log if stack::Stack::is(text) => &stack::Stack,
         _ => compressor(kind),
     }

@@ -34,10 +34,10 @@ const FILLS: usize = 4;
 pub(super) fn summarize(
     task: &Task<'_>,
     compressor: &dyn Compressor,
+    room: &Room,
     query: Option<&Query>,
 ) -> Result<(String, usize, Vec<Cut>), usize> {
-    let room = Room::new();
-    let draft = compressor.draft_in(task.text, &room, query);
+    let draft = compressor.draft_in(task.text, room, query);
     let len = task.text.len();
     let counts = task.measure.count_each(len, draft.pieces.iter().map(|piece| &*piece.text));
     let has_closes = draft.pieces.iter().any(|piece| !piece.close.is_empty());

@@ -14,12 +14,12 @@ mod rows;
 mod scan;
 mod tree;
 
-use super::draft::{Compressor, Draft};
+use super::draft::{Compressor, Draft, Room};
 use super::log::Log;
 use super::{Kind, Query, prose};
-use scan::Document;
 
 pub(super) use messages::Messages;
+pub(super) use scan::Document;
 
 /// JSON or JSON Lines.
 pub(super) struct Json;
@@ -52,8 +52,12 @@ impl Compressor for Json {
     }
 
     fn restructure(&self, text: &str) -> Option<String> {
-        let document = Document::parse(text)?;
-        rows::table(text, &document).or_else(|| Some(tree::minified(text, &document)))
+        self.restructure_in(text, &Room::default())
+    }
+
+    fn restructure_in(&self, text: &str, room: &Room) -> Option<String> {
+        let document = room.document(text)?;
+        rows::table(text, document).or_else(|| Some(tree::minified(text, document)))
     }
 
     fn expand(&self, form: &str) -> Option<String> {
@@ -61,12 +65,11 @@ impl Compressor for Json {
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        let Some(document) = Document::parse(text) else {
-            // Cut off, or not all of it JSON: its lines are alike as those of a log are.
-            let is_lines = text.lines().take(4).count() == 4;
-            return if is_lines { Log.draft(text, query) } else { prose::draft(text, query) };
-        };
-        rows::draft(text, &document, query).unwrap_or_else(|| tree::draft(text, &document, query, tree::Form::Outline))
+        draft(text, Document::parse(text).as_ref(), query)
+    }
+
+    fn draft_in<'a>(&self, text: &'a str, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+        draft(text, room.document(text), query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
@@ -78,4 +81,13 @@ impl Compressor for Json {
 /// they like, and hold code.
 fn is_beginning(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
+}
+
+fn draft<'a>(text: &'a str, document: Option<&Document>, query: Option<&Query>) -> Draft<'a> {
+    let Some(document) = document else {
+        // Cut off, or not all of it JSON: its lines are alike as those of a log are.
+        let is_lines = text.lines().take(4).count() == 4;
+        return if is_lines { Log.draft(text, query) } else { prose::draft(text, query) };
+    };
+    rows::draft(text, document, query).unwrap_or_else(|| tree::draft(text, document, query, tree::Form::Outline))
 }

@@ -255,9 +255,9 @@ impl<'a> Rows<'a> {
             let mut cells: Cells<'a> = vec![None; names.len()];
             for member in document.children(Some(root)) {
                 let member = &document.nodes[member];
-                let name = text.get(member.key.clone()?)?;
-                let value = &text[member.span.clone()];
-                let is_nested = matches!(member.shape, Shape::Object | Shape::Array);
+                let name = text.get(member.key()?)?;
+                let value = &text[member.span()];
+                let is_nested = member.is_container();
                 if name.len() == 2
                     || name[1..name.len() - 1].contains(['\\', '='])
                     || (is_nested && value.len() > NESTED_MAX && without_blanks(value).len() > NESTED_MAX)
@@ -278,7 +278,7 @@ impl<'a> Rows<'a> {
                 }
                 filled += 1;
             }
-            rows.push((cells, row_end(text, node.span.end)));
+            rows.push((cells, row_end(text, node.span().end)));
         }
         rows.iter_mut().for_each(|(cells, _)| cells.resize(names.len(), None));
         // Mostly empty cells are a sign that these are not rows of one table.
@@ -400,8 +400,8 @@ fn weight(asked: &Asked, name: &str, value: &str) -> f64 {
         let Some(document) = Document::parse(value) else { return 0.0 };
         let within = document.nodes.iter().filter(|node| matches!(node.shape, Shape::Text | Shape::Plain));
         let weights = within.map(|node| {
-            let name = node.key.clone().map_or(name, |key| &value[key]);
-            weight(asked, name, &value[node.span.clone()])
+            let name = node.key().map_or(name, |key| &value[key]);
+            weight(asked, name, &value[node.span()])
         });
         return weights.fold(0.0, f64::max);
     }
@@ -418,19 +418,19 @@ fn glue<'a>(text: &'a str, document: &Document, roots: &[usize]) -> Option<[&'a 
     let [first, second] = [roots.first()?, roots.get(1)?].map(|root| &document.nodes[*root]);
     let last = &document.nodes[*roots.last()?];
     let members: Vec<_> = document.children(Some(roots[0])).map(|member| &document.nodes[member]).collect();
-    let key = members.first()?.key.clone()?;
+    let key = members.first()?.key()?;
     let comma = match members.get(1) {
-        Some(member) => &text[members[0].span.end..member.key.clone()?.start],
+        Some(member) => &text[members[0].span().end..member.key()?.start],
         None => ",",
     };
     Some([
-        &text[..first.span.start],
-        &text[first.span.start + 1..key.start],
-        &text[key.end..members[0].span.start],
+        &text[..first.span().start],
+        &text[first.span().start + 1..key.start],
+        &text[key.end..members[0].span().start],
         comma,
-        &text[members.last()?.span.end..first.span.end - 1],
-        &text[first.span.end..second.span.start],
-        &text[last.span.end..],
+        &text[members.last()?.span().end..first.span().end - 1],
+        &text[first.span().end..second.span().start],
+        &text[last.span().end..],
     ])
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::compress) enum Shape {
     Object,
     Array,
     Text,
@@ -12,40 +12,66 @@ pub(super) enum Shape {
     Plain,
 }
 
-/// A value in the text.
+/// A value in the text. There may be one for every few bytes, so places are kept in four bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(in crate::compress) struct Node {
     pub(super) shape: Shape,
-    /// Its name with quotes, in an object.
-    pub(super) key: Option<Range<usize>>,
+    key_start: u32,
+    /// 0 where there is no name: one has quotes at least.
+    key_length: u32,
+    start: u32,
+    end: u32,
+    next: u32,
+}
+
+impl Node {
     /// The value itself.
-    pub(super) span: Range<usize>,
+    pub(super) fn span(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Its name with quotes, in an object.
+    pub(super) fn key(&self) -> Option<Range<usize>> {
+        let start = self.key_start as usize;
+        (self.key_length > 0).then(|| start..start + self.key_length as usize)
+    }
+
     /// The number of the first node after it and all it holds.
-    pub(super) next: usize,
+    pub(super) fn next(&self) -> usize {
+        self.next as usize
+    }
+
+    /// Whether it holds others.
+    pub(super) fn is_container(&self) -> bool {
+        matches!(self.shape, Shape::Object | Shape::Array)
+    }
 }
 
 /// A valid JSON text, or several of them on a line each. Nodes stand before what they hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Document {
+pub(in crate::compress) struct Document {
     pub(super) nodes: Vec<Node>,
     /// Whether each line is a text of its own.
     pub(super) is_lines: bool,
+    /// The blanks between values, in bytes.
+    pub(super) blanks: usize,
 }
 
 impl Document {
-    /// Returns the document; `None` when the text is neither JSON nor JSON Lines, or is nested deeper
-    /// than [`DEPTH_MAX`]. One walk over the text finds both out.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, nodes: Vec::new() };
+    /// Returns the document; `None` when the text is neither JSON nor JSON Lines, is nested deeper
+    /// than [`DEPTH_MAX`] or longer than four bytes can count. One walk over the text finds all out.
+    pub(in crate::compress) fn parse(text: &str) -> Option<Self> {
+        u32::try_from(text.len()).ok()?;
+        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, blanks: 0, nodes: Vec::new() };
         scanner.value()?;
         scanner.skip_blanks();
         if scanner.at == text.len() {
-            return Some(Self { nodes: scanner.nodes, is_lines: false });
+            return Some(Self { nodes: scanner.nodes, is_lines: false, blanks: scanner.blanks });
         }
         // A line that is a text is the value that the whole begins with; so on with the others.
         let mut root = 0;
         loop {
-            let span = scanner.nodes[root].span.clone();
+            let span = scanner.nodes[root].span();
             let rest = &text[span.end..];
             let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
             if text[span].contains('\n') || !line.bytes().all(is_blank) {
@@ -53,7 +79,7 @@ impl Document {
             }
             scanner.skip_blanks();
             if scanner.at == text.len() {
-                return Some(Self { nodes: scanner.nodes, is_lines: true });
+                return Some(Self { nodes: scanner.nodes, is_lines: true, blanks: scanner.blanks });
             }
             root = scanner.nodes.len();
             scanner.value()?;
@@ -63,16 +89,14 @@ impl Document {
     /// The numbers of the nodes directly in `nodes[parent]`; of the roots without one.
     pub(super) fn children(&self, parent: Option<usize>) -> impl Iterator<Item = usize> + '_ {
         let (mut at, end) = match parent {
-            Some(parent) if matches!(self.nodes[parent].shape, Shape::Object | Shape::Array) => {
-                (parent + 1, self.nodes[parent].next)
-            }
+            Some(parent) if self.nodes[parent].is_container() => (parent + 1, self.nodes[parent].next()),
             Some(parent) => (parent, parent),
             None => (0, self.nodes.len()),
         };
         std::iter::from_fn(move || {
             let index = at;
             (index < end).then(|| {
-                at = self.nodes[index].next;
+                at = self.nodes[index].next();
                 index
             })
         })
@@ -90,6 +114,7 @@ fn is_blank(byte: u8) -> bool {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    blanks: usize,
     nodes: Vec<Node>,
 }
 
@@ -99,9 +124,11 @@ impl Scanner<'_> {
     }
 
     fn skip_blanks(&mut self) {
+        let start = self.at;
         while self.bytes.get(self.at).is_some_and(|byte| is_blank(*byte)) {
             self.at += 1;
         }
+        self.blanks += self.at - start;
     }
 
     /// Walks over a value and all that it holds, without calling itself.
@@ -115,11 +142,11 @@ impl Scanner<'_> {
                     self.skip_blanks();
                     self.take(b':')?;
                     self.skip_blanks();
-                    Some(key)
+                    key
                 }
-                _ => None,
+                _ => 0..0,
             };
-            let start = self.at;
+            let start = self.at as u32;
             let index = self.nodes.len();
             let shape = match self.byte() {
                 b'{' => Shape::Object,
@@ -127,7 +154,8 @@ impl Scanner<'_> {
                 b'"' => Shape::Text,
                 _ => Shape::Plain,
             };
-            self.nodes.push(Node { shape, key, span: start..start, next: 0 });
+            let (key_start, key_length) = (key.start as u32, key.len() as u32);
+            self.nodes.push(Node { shape, key_start, key_length, start, end: start, next: 0 });
             match shape {
                 Shape::Object | Shape::Array => {
                     self.at += 1;
@@ -171,8 +199,8 @@ impl Scanner<'_> {
     }
 
     fn end(&mut self, index: usize) {
-        self.nodes[index].span.end = self.at;
-        self.nodes[index].next = self.nodes.len();
+        self.nodes[index].end = self.at as u32;
+        self.nodes[index].next = self.nodes.len() as u32;
     }
 
     fn take(&mut self, byte: u8) -> Option<()> {
@@ -220,6 +248,7 @@ impl Scanner<'_> {
         let start = self.at;
         self.take(b'"')?;
         loop {
+            self.at += plain_bytes(&self.bytes[self.at..]);
             let byte = *self.bytes.get(self.at)?;
             self.at += 1;
             match byte {
@@ -246,23 +275,60 @@ impl Scanner<'_> {
     }
 }
 
+/// How many bytes of a string follow that are neither its end nor escaped, eight at a time; or fewer.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    // The highest bit of each byte that is zero; what is above the first of them may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let mut at = 0;
+    while let Some(Ok(chunk)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        let word = u64::from_le_bytes(chunk);
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let escapes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let found = quotes | escapes | controls;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at
+}
+
 /// Returns `json`, a valid text, without the blanks between its values.
 pub(super) fn without_blanks(json: &str) -> String {
+    let bytes = json.as_bytes();
     let mut out = String::with_capacity(json.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in json.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        } else {
-            in_string = character == '"';
+    // What is copied begins at `start`; between blanks, which are one byte each.
+    let mut start = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = string_end(bytes, at + 1),
+            byte if is_blank(byte) => {
+                out.push_str(&json[start..at]);
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
         }
-        out.push(character);
     }
+    out.push_str(&json[start..]);
     out
+}
+
+/// The end of a string of which `at` is within, after its quote.
+fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at += plain_bytes(&bytes[at.min(bytes.len())..]);
+        match bytes.get(at) {
+            None => return bytes.len(),
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -273,7 +339,7 @@ mod tests {
     fn values_are_found_where_they_are() {
         let text = " {\"a\\\"\" : [1, {\"b\": null}], \"c\": \"x\"} ";
         let document = Document::parse(text).expect("valid");
-        let spans: Vec<&str> = document.nodes.iter().map(|node| &text[node.span.clone()]).collect();
+        let spans: Vec<&str> = document.nodes.iter().map(|node| &text[node.span()]).collect();
         assert_eq!(spans[1..], ["[1, {\"b\": null}]", "1", "{\"b\": null}", "null", "\"x\""]);
         assert_eq!(document.children(Some(0)).collect::<Vec<_>>(), [1, 5]);
         assert_eq!(without_blanks(text), "{\"a\\\"\":[1,{\"b\":null}],\"c\":\"x\"}");

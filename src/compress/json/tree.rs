@@ -25,7 +25,7 @@ const NAMED_MAX: usize = 3;
 
 /// The document without blanks between its values.
 pub(super) fn minified(text: &str, document: &Document) -> String {
-    let roots = document.children(None).map(|root| without_blanks(&text[document.nodes[root].span.clone()]));
+    let roots = document.children(None).map(|root| without_blanks(&text[document.nodes[root].span()]));
     let mut out = roots.collect::<Vec<_>>().join("\n");
     if document.is_lines && text.ends_with('\n') {
         out.push('\n');
@@ -90,7 +90,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
     }
     for (place, root) in document.children(None).enumerate() {
         let is_whole = form == Form::Outline && !document.is_lines;
-        if is_whole && matches!(document.nodes[root].shape, Shape::Object | Shape::Array) {
+        if is_whole && document.nodes[root].is_container() {
             builder.children(root, needs);
         } else {
             builder.node(root, needs, place);
@@ -130,10 +130,10 @@ impl<'a> Builder<'a, '_> {
 
     fn node(&mut self, index: usize, parent: Option<usize>, place: usize) {
         let node = &self.document.nodes[index];
-        let value = &self.text[node.span.clone()];
-        let key = node.key.clone().map(|key| &self.text[key]);
-        let begin = node.key.as_ref().map_or(node.span.start, |key| key.start);
-        let is_container = matches!(node.shape, Shape::Object | Shape::Array);
+        let value = &self.text[node.span()];
+        let key = node.key().map(|key| &self.text[key]);
+        let begin = node.key().map_or(node.span().start, |key| key.start);
+        let is_container = node.is_container();
         let at = Place { key, place, value };
         if is_container && (value.len() > SMALL || parent.is_none()) {
             let is_object = node.shape == Shape::Object;
@@ -142,14 +142,14 @@ impl<'a> Builder<'a, '_> {
                 (Form::Json, true) => (format!("{}{{", prefix(key)), "},"),
                 (Form::Json, false) => (format!("{}[", prefix(key)), "],"),
             };
-            let lines = self.lines_of(begin..node.span.start + 1);
+            let lines = self.lines_of(begin..node.span().start + 1);
             let at = Place { value: "", ..at };
             let number = self.push(Part::Container { is_object }, lines, Cow::Owned(text), close, parent, at);
             self.children(index, Some(number));
             self.tree.next[number] = self.pieces.len();
-            self.pieces[number].end = self.lines_of(node.span.clone()).end;
+            self.pieces[number].end = self.lines_of(node.span()).end;
         } else if node.shape == Shape::Text && value.len() > 2 * STRING_PART {
-            self.long_string(begin, &node.span, parent, at);
+            self.long_string(begin, &node.span(), parent, at);
         } else {
             let written = match self.form {
                 Form::Outline => {
@@ -162,22 +162,22 @@ impl<'a> Builder<'a, '_> {
                 Form::Json => self.member(node),
             };
             let close = if self.form == Form::Json { "," } else { " " };
-            self.push(Part::Leaf, self.lines_of(begin..node.span.end), written, close, parent, at);
+            self.push(Part::Leaf, self.lines_of(begin..node.span().end), written, close, parent, at);
         }
     }
 
     /// A member or element without blanks.
     fn member(&self, node: &Node) -> Cow<'a, str> {
-        let value = &self.text[node.span.clone()];
+        let value = &self.text[node.span()];
         let is_plain = matches!(node.shape, Shape::Text | Shape::Plain);
-        match &node.key {
+        match node.key() {
             None if is_plain => Cow::Borrowed(value),
-            Some(key) if is_plain && key.end + 1 == node.span.start => {
-                Cow::Borrowed(&self.text[key.start..node.span.end])
+            Some(key) if is_plain && key.end + 1 == node.span().start => {
+                Cow::Borrowed(&self.text[key.start..node.span().end])
             }
             key => {
                 let value = if is_plain { Cow::Borrowed(value) } else { Cow::Owned(without_blanks(value)) };
-                Cow::Owned(format!("{}{value}", prefix(key.clone().map(|key| &self.text[key]))))
+                Cow::Owned(format!("{}{value}", prefix(key.map(|key| &self.text[key]))))
             }
         }
     }

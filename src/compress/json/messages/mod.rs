@@ -35,9 +35,14 @@ const RULES: f64 = 900.0;
 pub(in crate::compress) struct Messages;
 
 impl Messages {
-    /// Returns whether `text`, or what can be seen of it, is an array of messages.
-    pub(in crate::compress) fn is(text: &str) -> bool {
-        looks_like(text) && Document::parse(text).is_some_and(|document| Found::of(text, &document).is_some())
+    /// Returns whether `text`, of which `room` may know something, is an array of messages.
+    pub(in crate::compress) fn is_in(text: &str, room: &Room) -> bool {
+        looks_like(text) && room.document(text).is_some_and(|document| Found::of(text, document).is_some())
+    }
+
+    /// Returns whether `text` is an array of messages.
+    fn is(text: &str) -> bool {
+        Self::is_in(text, &Room::default())
     }
 
     /// Returns whether `head`, the beginning of a text of this kind, may be that of messages: roles that
@@ -70,7 +75,11 @@ impl Compressor for Messages {
     }
 
     fn restructure(&self, text: &str) -> Option<String> {
-        Document::parse(text).map(|document| tree::minified(text, &document))
+        self.restructure_in(text, &Room::default())
+    }
+
+    fn restructure_in(&self, text: &str, room: &Room) -> Option<String> {
+        room.document(text).map(|document| tree::minified(text, document))
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
@@ -78,9 +87,9 @@ impl Compressor for Messages {
     }
 
     fn draft_in<'a>(&self, text: &'a str, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
-        let Some(document) = Document::parse(text) else { return self.draft(text, query) };
-        let Some(found) = Found::of(text, &document) else { return self.draft(text, query) };
-        draft(text, &document, &found, room, query)
+        let Some(document) = room.document(text) else { return self.draft(text, query) };
+        let Some(found) = Found::of(text, document) else { return self.draft(text, query) };
+        draft(text, document, &found, room, query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
@@ -91,7 +100,7 @@ impl Compressor for Messages {
         }
         let document = Document::parse(text)?;
         match Found::of(text, &document)?.list {
-            Some(list) => Some(format!("{{{}:[{message}]}}", &text[document.nodes[list].key.clone()?])),
+            Some(list) => Some(format!("{{{}:[{message}]}}", &text[document.nodes[list].key()?])),
             None => Some(message),
         }
     }
@@ -152,6 +161,7 @@ fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, 
     firsts.push(first..scribe.sections.len());
 
     let strings = room
+        .strings
         .get_or_init(|| scribe.sections.iter().map(|(_, span, is_whole)| unescaped(text, span, *is_whole)).collect());
     let worths = Worths::of(reader, found, &spans, &groups, &scribe.sections, strings, query);
     let mut builder = Builder { text, query, pieces: Vec::new(), sections: Vec::new() };
@@ -164,7 +174,7 @@ fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, 
     for (number, group) in groups.iter_mut().enumerate() {
         let span = &spans[number];
         let nodes = &document.nodes;
-        let source = nodes[found.messages[span.start]].span.start..nodes[found.messages[span.end - 1]].span.end;
+        let source = nodes[found.messages[span.start]].span().start..nodes[found.messages[span.end - 1]].span().end;
         group.piece = builder.group(group, whole_lines(text, source), worths.groups[number]);
         for section in next() {
             builder.section(&scribe.sections[section], &strings[section], group.piece, &worths, Some(number), section);

@@ -48,13 +48,13 @@ impl<'a> Reader<'a, '_> {
     }
 
     pub(super) fn key(self, node: usize) -> &'a str {
-        self.document.nodes[node].key.clone().map_or("", |key| self.text[key].trim_matches('"'))
+        self.document.nodes[node].key().map_or("", |key| self.text[key].trim_matches('"'))
     }
 
     /// The string that a member holds, without its quotes; escapes are left as they are.
     pub(super) fn string(self, node: usize, name: &str) -> Option<&'a str> {
         let member = &self.document.nodes[self.member(node, name)?];
-        (member.shape == Shape::Text).then(|| &self.text[member.span.start + 1..member.span.end - 1])
+        (member.shape == Shape::Text).then(|| &self.text[member.span().start + 1..member.span().end - 1])
     }
 
     pub(super) fn role(self, node: usize) -> Option<&'a str> {

@@ -60,16 +60,16 @@ impl Scribe<'_, '_> {
         let Reader { text, document } = self.reader;
         let value = &document.nodes[node];
         match value.shape {
-            Shape::Plain => raw(out, &text[value.span.clone()]),
+            Shape::Plain => raw(out, &text[value.span()]),
             Shape::Text => {
-                let string = &text[value.span.clone()];
-                let key = value.key.clone().map_or("", |key| &text[key]);
+                let string = &text[value.span()];
+                let key = value.key().map_or("", |key| &text[key]);
                 if string.len() <= SECTION_MIN || KEPT_WHOLE.contains(&key) {
                     return raw(out, string);
                 }
                 let head = &string[..string.floor_char_boundary(WORD_MAX)];
                 let is_data = string.len() > WORD_MAX && !head.contains([' ', '\\', ',', '{']);
-                self.section(used, value.span.clone(), is_data, out);
+                self.section(used, value.span(), is_data, out);
             }
             Shape::Array => {
                 raw(out, "[");
@@ -102,7 +102,7 @@ impl Scribe<'_, '_> {
     }
 
     pub(super) fn name(&self, node: usize, out: &mut Vec<Segment>) {
-        if let Some(key) = self.reader.document.nodes[node].key.clone() {
+        if let Some(key) = self.reader.document.nodes[node].key() {
             raw(out, &self.reader.text[key]);
             raw(out, ":");
         }
@@ -119,8 +119,8 @@ impl Scribe<'_, '_> {
         self.name(node, out);
         match (value.shape, self.reader.key(node)) {
             (_, "system" | "instructions") => self.value(node, Use::System, out),
-            (Shape::Array | Shape::Object, _) if value.span.len() > MEMBER_MAX => {
-                self.section(Use::Beside, value.span.clone(), true, out);
+            (Shape::Array | Shape::Object, _) if value.span().len() > MEMBER_MAX => {
+                self.section(Use::Beside, value.span(), true, out);
             }
             _ => self.value(node, Use::Beside, out),
         }
