@@ -177,6 +177,7 @@ pub fn expand(form: &str, kind: Kind, level: Level) -> Option<String> {
 }
 
 /// What is known of the text, where `view` is the text; a new room where it is another one.
+#[expect(clippy::ptr_arg, reason = "whether it is borrowed is what is asked")]
 fn room_for(view: &Cow<'_, str>, room: Room) -> Room {
     if matches!(view, Cow::Borrowed(_)) { room } else { Room::default() }
 }
