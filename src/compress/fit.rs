@@ -34,7 +34,7 @@ pub struct Request<'a> {
     pub handle: Option<&'a Handle>,
     /// The tokens of the text, where they have been counted with `measure` before.
     pub counted: Option<usize>,
-    /// What [`detect`] says of the text, where it was asked before.
+    /// What [`detect()`](super::detect()) says of the text, where it was asked before.
     pub detected: Option<Detected>,
 }
 

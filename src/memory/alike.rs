@@ -52,13 +52,14 @@ pub(super) fn groups(texts: &[&str]) -> Vec<Vec<usize>> {
         let first = match same.get(texts[place].as_str()) {
             Some(first) => Some(*first),
             None => {
-                same.insert(&texts[place], place);
                 let rare = rarest(set, &spread);
                 let mut near: Vec<usize> =
                     rare.iter().filter_map(|word| holders.get(word)).flatten().copied().collect();
                 near.sort_unstable();
                 near.dedup();
                 let first = near.into_iter().find(|other| alike(set, &sets[*other]));
+                // What equals a member of a group belongs to that group.
+                same.insert(&texts[place], first.unwrap_or(place));
                 if first.is_none() {
                     rare.into_iter().for_each(|word| holders.entry(word).or_default().push(place));
                 }

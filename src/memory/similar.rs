@@ -17,6 +17,8 @@ const AT_ONCE_MAX: usize = 32;
 const NAMED_MAX: usize = 3;
 /// How many words of a text candidates are looked for with.
 const PROBES_MAX: usize = 6;
+/// A word that stands at more places tells nothing, and is not looked for.
+const PLACES_MAX: usize = 1_000;
 /// How many candidates are compared whole.
 const CANDIDATES_MAX: usize = 12;
 /// Texts of fewer different words are too short to be near anything.
@@ -93,18 +95,19 @@ impl Memories {
 
 /// The ids of current memories that are similar, the nearest first.
 ///
-/// Candidates are those that share the longest words, which are the rarest as a rule: reading who
-/// holds a common word costs as much as all the others together. Their texts are then compared whole.
+/// Candidates are those that share the longest words, which are the rarest as a rule, without those that
+/// stand everywhere: so looking costs no more in a large store. Their texts are then compared whole.
 async fn similar(store: &dyn Store, sought: &Sought, own: &MemoryId) -> Result<Vec<MemoryId>, MemoryError> {
     let mut probes: Vec<String> = sought.words.iter().cloned().collect();
     probes.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
     probes.truncate(PROBES_MAX);
-    let matches = store.match_terms(&probes, &sought.filter).await?;
+    let matches = store.match_rare_terms(&probes, PLACES_MAX, &sought.filter).await?;
+    let probes = matches.postings.iter().filter(|list| !list.is_empty()).count();
     let mut shared: HashMap<u32, usize> = HashMap::new();
     for list in &matches.postings {
         list.iter().for_each(|posting| *shared.entry(posting.number).or_default() += 1);
     }
-    let enough = |shared: usize| 2 * shared >= probes.len();
+    let enough = |shared: usize| 2 * shared >= probes;
     let mut candidates: Vec<(usize, f32, MemoryId)> = shared
         .into_iter()
         .filter(|(_, shared)| enough(*shared))

@@ -14,7 +14,7 @@ use regex::RegexSet;
 const PATTERNS: &[(&str, &str)] = &[
     (
         "override",
-        r"(?is)\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}\b(?:previous|prior|above|earlier|preceding|all|any|your|the)\b[^.\n]{0,30}\b(?:instructions?|prompts?|rules?|directives?|guidelines?|guardrails?|system (?:message|prompt))\b",
+        r"(?is)\b(?:ignore|disregard|forget|override|bypass)\b[^.]{0,40}\b(?:previous|prior|above|earlier|preceding|all|any|your|the)\b[^.]{0,30}\b(?:instructions?|prompts?|rules?|directives?|guidelines?|guardrails?|system (?:message|prompt))\b",
     ),
     ("override", r"(?i)\b(?:new|updated|real|actual) (?:system )?(?:instructions?|directives?)\s*:"),
     (
@@ -38,7 +38,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
     (
         "exfiltration",
-        r"(?i)\b(?:send|post|upload|exfiltrate|leak|forward|paste)\b[^.\n]{0,60}\b(?:secrets?|credentials?|passwords?|api keys?|tokens?|environment variables?|\.env|private keys?|system prompt|conversation)\b[^.\n]{0,60}(?:https?://|\bto (?:this|the following|my) (?:url|address|server|endpoint|webhook)\b)",
+        r"(?i)\b(?:send|post|upload|exfiltrate|leak|forward|paste)\b[^\n]{0,60}\b(?:secrets?|credentials?|passwords?|api keys?|tokens?|environment variables?|env|private keys?|system prompt|conversation)\b[^.\n]{0,60}(?:https?://|\bto (?:this|the following|my) (?:url|address|server|endpoint|webhook)\b)",
     ),
 ];
 

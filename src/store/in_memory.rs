@@ -102,6 +102,19 @@ impl Store for InMemoryStore {
         Ok(state.index.clone().matches(filter, postings))
     }
 
+    async fn match_rare_terms(
+        &self,
+        terms: &[String],
+        most: usize,
+        filter: &MemoryFilter,
+    ) -> Result<Matches, StoreError> {
+        let state = self.state();
+        let places = |list: &&Vec<Posting>| list.iter().map(|posting| posting.frequency as usize).sum::<usize>();
+        let rare = |term| state.postings.get(term).filter(|list| places(list) <= most).cloned().unwrap_or_default();
+        let postings = terms.iter().map(rare).collect();
+        Ok(state.index.clone().matches(filter, postings))
+    }
+
     async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError> {
         let state = self.state();
         let mut found: Vec<Memory> = (0..)

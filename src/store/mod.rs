@@ -95,6 +95,15 @@ pub trait Store: Send + Sync {
     /// of those hold it, and how often.
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError>;
 
+    /// Returns the same for terms that are rare: one that stands at more than `most` places counts as
+    /// held by none, and costs no more than reading so many.
+    async fn match_rare_terms(
+        &self,
+        terms: &[String],
+        most: usize,
+        filter: &MemoryFilter,
+    ) -> Result<Matches, StoreError>;
+
     /// Returns the memories of a session whose order lies between `from` and `to`, both included.
     async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError>;
 

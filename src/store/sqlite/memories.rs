@@ -210,14 +210,25 @@ impl Follower {
     }
 }
 
-/// Returns for each term which memories hold it how often, by number.
-pub(super) fn postings(connection: &Connection, terms: &[String]) -> rusqlite::Result<Vec<Vec<Posting>>> {
+/// Returns for each term which memories hold it how often, by number; nothing for a term that stands at
+/// more than `most` places.
+pub(super) fn postings(
+    connection: &Connection,
+    terms: &[String],
+    most: usize,
+) -> rusqlite::Result<Vec<Vec<Posting>>> {
     let mut statement = connection.prepare_cached("SELECT doc FROM places WHERE term = ?")?;
     let mut lists = Vec::with_capacity(terms.len());
     for term in terms {
         let mut list: Vec<Posting> = Vec::new();
         let mut rows = statement.query([term])?;
+        let mut left = most;
         while let Some(row) = rows.next()? {
+            if left == 0 {
+                list.clear();
+                break;
+            }
+            left -= 1;
             let number: u32 = row.get(0)?;
             match list.last_mut() {
                 Some(last) if last.number == number => last.frequency += 1,

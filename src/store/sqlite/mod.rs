@@ -139,10 +139,19 @@ impl Store for SqliteStore {
     }
 
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        self.match_rare_terms(terms, usize::MAX, filter).await
+    }
+
+    async fn match_rare_terms(
+        &self,
+        terms: &[String],
+        most: usize,
+        filter: &MemoryFilter,
+    ) -> Result<Matches, StoreError> {
         let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
         let find = move |connection: &Connection| {
             let index = follower.catch_up(connection)?;
-            Ok(index.matches(&filter, memories::postings(connection, &terms)?))
+            Ok(index.matches(&filter, memories::postings(connection, &terms, most)?))
         };
         self.read("searching memories", find).await
     }
