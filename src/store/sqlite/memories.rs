@@ -212,11 +212,7 @@ impl Follower {
 
 /// Returns for each term which memories hold it how often, by number; nothing for a term that stands at
 /// more than `most` places.
-pub(super) fn postings(
-    connection: &Connection,
-    terms: &[String],
-    most: usize,
-) -> rusqlite::Result<Vec<Vec<Posting>>> {
+pub(super) fn postings(connection: &Connection, terms: &[String], most: usize) -> rusqlite::Result<Vec<Vec<Posting>>> {
     let mut statement = connection.prepare_cached("SELECT doc FROM places WHERE term = ?")?;
     let mut lists = Vec::with_capacity(terms.len());
     for term in terms {
