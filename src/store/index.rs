@@ -59,6 +59,26 @@ impl Entry {
     }
 }
 
+/// What the index takes of a memory, as a store reads it. Times are microseconds.
+pub(super) struct Brief<'a> {
+    /// A whole id: `mem_` and sixteen characters.
+    pub(super) id: &'a str,
+    pub(super) scope: Scope,
+    pub(super) kind: MemoryKind,
+    pub(super) agent: Option<&'a str>,
+    pub(super) session: Option<&'a str>,
+    pub(super) actor: Option<&'a str>,
+    pub(super) created_at: i64,
+    pub(super) superseded_at: Option<i64>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) forgotten: bool,
+    pub(super) order: i64,
+    pub(super) occurred_at: i64,
+    pub(super) length: u32,
+    pub(super) importance: f32,
+    pub(super) asks: bool,
+}
+
 /// Every memory of a store, without the texts.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
@@ -97,32 +117,60 @@ impl Index {
     /// it means, if there is one.
     pub(super) fn put(&mut self, number: u32, memory: &Memory, meaning: Option<&[i8]>) {
         let content = &memory.content;
-        let mut tags = content.tags.clone();
-        tags.sort();
-        let entry = Entry {
-            id: content.id.as_str().as_bytes()[4..].try_into().expect("an id has sixteen characters"),
+        let brief = Brief {
+            id: content.id.as_str(),
             scope: content.scope,
             kind: content.kind,
-            agent: self.agents.number(content.agent.as_deref()),
-            tags: self.tags.number((!tags.is_empty()).then(|| tags.join(SEPARATOR)).as_deref()),
+            agent: content.agent.as_deref(),
+            session: content.session_id.as_deref(),
+            actor: content.actor.as_deref(),
             created_at: content.created_at.as_microsecond(),
-            superseded_at: memory.superseded_at.map_or(NEVER, Timestamp::as_microsecond),
-            expires_at: content.expires_at.map_or(NEVER, Timestamp::as_microsecond),
+            superseded_at: memory.superseded_at.map(Timestamp::as_microsecond),
+            expires_at: content.expires_at.map(Timestamp::as_microsecond),
             forgotten: memory.forgotten_at.is_some(),
-            session: self.sessions.number(content.session_id.as_deref()),
-            actor: self.actors.number(content.actor.as_deref().map(str::to_lowercase).as_deref()),
             order: memory.order,
             occurred_at: content.occurred_at.as_microsecond(),
             length: content.length,
             importance: content.importance as f32,
             asks: content.asks,
         };
+        self.put_brief(number, &brief, content.tags.clone(), meaning);
+    }
+
+    /// The same for a memory of which only this much was read.
+    pub(super) fn put_brief(
+        &mut self,
+        number: u32,
+        brief: &Brief<'_>,
+        mut tags: Vec<String>,
+        meaning: Option<&[i8]>,
+    ) {
+        tags.sort();
+        let tags = (!tags.is_empty()).then(|| tags.join(SEPARATOR));
+        let entry = Entry {
+            id: brief.id.as_bytes()[4..].try_into().expect("an id has sixteen characters"),
+            scope: brief.scope,
+            kind: brief.kind,
+            agent: self.agents.number(brief.agent),
+            tags: self.tags.number(tags.as_deref()),
+            created_at: brief.created_at,
+            superseded_at: brief.superseded_at.unwrap_or(NEVER),
+            expires_at: brief.expires_at.unwrap_or(NEVER),
+            forgotten: brief.forgotten,
+            session: self.sessions.number(brief.session),
+            actor: self.actors.number(brief.actor.map(str::to_lowercase).as_deref()),
+            order: brief.order,
+            occurred_at: brief.occurred_at,
+            length: brief.length,
+            importance: brief.importance,
+            asks: brief.asks,
+        };
         let place = number as usize;
         if self.entries.len() <= place {
             self.entries.resize(place + 1, None);
         }
         self.entries[place] = Some(entry);
-        if memory.forgotten_at.is_some() {
+        if brief.forgotten {
             self.meanings.put(number, &[]);
         } else if let Some(vector) = meaning {
             self.meanings.put(number, vector);

@@ -199,6 +199,11 @@ async fn terms_are_counted_exactly_under_the_filter(store: AnyStore) {
     let some = store.match_terms(&terms, &only_bo).await.expect("matched");
     assert_eq!(some.passing.len(), 2);
     assert_eq!(holders(&some, 0), [(ids[3].clone(), 1)]);
+    // "go" stands at four places, "x" at two.
+    let rare = store.match_rare_terms(&terms, 3, &MemoryFilter::default()).await.expect("matched");
+    assert_eq!((rare.passing.len(), holders(&rare, 0), holders(&rare, 1).len()), (4, vec![], 2));
+    let all = store.match_rare_terms(&terms, 4, &MemoryFilter::default()).await.expect("matched");
+    assert_eq!(holders(&all, 0).len(), 2);
 }
 
 async fn filters_restrict_what_they_name(store: AnyStore) {

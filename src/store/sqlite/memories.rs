@@ -8,13 +8,15 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::{from_micros, micros, word};
 use crate::base::{MemoryId, Timestamp};
 use crate::embed::MODEL;
-use crate::store::index::{Index, Posting};
+use crate::store::index::{Brief, Index, Posting};
 use crate::store::{Added, AddedStatus, Change, Forgotten, Meaning, Memory, MemoryKind, NewMemory, Scope};
 
 pub(super) const COLUMNS: &str = "m.number, m.revision, m.id, m.digest, m.kind, m.scope, m.agent, m.tags, m.session_id, m.actor, \
     m.place, m.occurred_at, m.created_at, m.importance, m.pinned, m.expires_at, m.topic_key, m.supersedes, \
     m.superseded_by, m.superseded_at, m.forgotten_at, m.length, m.asks";
 pub(super) const TEXT_COLUMNS: &str = "t.text, t.terms, t.source, t.metadata";
+/// How long an id is: `mem_` and sixteen characters.
+const ID_BYTES: usize = 20;
 /// What makes a memory current, whatever its expiry.
 pub(super) const CURRENT: &str = "superseded_at IS NULL AND forgotten_at IS NULL";
 
@@ -188,23 +190,48 @@ impl Follower {
         if schema != followed.schema {
             *followed = Followed { schema, ..Followed::default() };
         }
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS}, v.vector FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
-             WHERE m.revision > ? ORDER BY m.revision"
-        ))?;
+        let mut statement = connection.prepare_cached(
+            "SELECT m.number, m.revision, m.id, m.scope, m.kind, m.agent, m.session_id, m.actor, m.created_at, \
+             m.superseded_at, m.expires_at, m.forgotten_at IS NOT NULL, m.place, m.occurred_at, m.length, \
+             m.importance, m.asks, m.tags, v.vector \
+             FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
+             WHERE m.revision > ? ORDER BY m.revision",
+        )?;
         let mut rows = statement.query(params![MODEL, followed.revision])?;
         let mut vector: Vec<i8> = Vec::new();
         while let Some(row) = rows.next()? {
-            let number = row.get(0)?;
-            let memory = without_text(row)?;
+            let id = row.get_ref(2)?.as_str()?;
+            if id.len() != ID_BYTES {
+                // Says what is wrong with it.
+                parsed(row, 2)?;
+            }
+            let maybe_text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+            let brief = Brief {
+                id,
+                scope: word(row, 3, Scope::of_word)?,
+                kind: word(row, 4, MemoryKind::of_word)?,
+                agent: maybe_text(5)?,
+                session: maybe_text(6)?,
+                actor: maybe_text(7)?,
+                created_at: row.get(8)?,
+                superseded_at: row.get(9)?,
+                expires_at: row.get(10)?,
+                forgotten: row.get(11)?,
+                order: row.get(12)?,
+                occurred_at: row.get(13)?,
+                length: row.get(14)?,
+                importance: row.get(15)?,
+                asks: row.get(16)?,
+            };
+            let tags = tags(row, 17)?;
             followed.revision = row.get(1)?;
-            // Copies the index only while an earlier recall still reads it.
-            let meaning = row.get_ref(23)?.as_blob_or_null()?.map(|bytes| {
+            let meaning = row.get_ref(18)?.as_blob_or_null()?.map(|bytes| {
                 vector.clear();
                 vector.extend(bytes.iter().map(|byte| byte.cast_signed()));
                 vector.as_slice()
             });
-            Arc::make_mut(&mut followed.index).put(number, &memory, meaning);
+            // Copies the index only while an earlier recall still reads it.
+            Arc::make_mut(&mut followed.index).put_brief(row.get(0)?, &brief, tags, meaning);
         }
         Ok(followed.index.clone())
     }
@@ -366,9 +393,7 @@ fn without_text(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let maybe_id = |column| -> rusqlite::Result<Option<MemoryId>> {
         row.get::<_, Option<String>>(column)?.map(|_| parsed(row, column)).transpose()
     };
-    let tags: String = row.get(7)?;
-    let tags = serde_json::from_str(&tags)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(7, Type::Text, Box::new(error)))?;
+    let tags = tags(row, 7)?;
     let content = NewMemory {
         id: parsed(row, 2)?,
         text: String::new(),
@@ -400,6 +425,14 @@ fn without_text(row: &Row<'_>) -> rusqlite::Result<Memory> {
         superseded_at: maybe_time(19)?,
         forgotten_at: maybe_time(20)?,
     })
+}
+
+fn tags(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    match row.get_ref(column)?.as_str()? {
+        "[]" => Ok(Vec::new()),
+        tags => serde_json::from_str(tags)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))),
+    }
 }
 
 fn parsed(row: &Row<'_>, column: usize) -> rusqlite::Result<MemoryId> {

@@ -418,8 +418,8 @@ where
 
 /// Reads a column as one of an enum's words.
 fn word<T>(row: &Row<'_>, column: usize, of_word: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    of_word(&text).ok_or_else(|| {
+    let text = row.get_ref(column)?.as_str()?;
+    of_word(text).ok_or_else(|| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown word {text:?}").into())
     })
 }
