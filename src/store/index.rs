@@ -138,13 +138,7 @@ impl Index {
     }
 
     /// The same for a memory of which only this much was read.
-    pub(super) fn put_brief(
-        &mut self,
-        number: u32,
-        brief: &Brief<'_>,
-        mut tags: Vec<String>,
-        meaning: Option<&[i8]>,
-    ) {
+    pub(super) fn put_brief(&mut self, number: u32, brief: &Brief<'_>, mut tags: Vec<String>, meaning: Option<&[i8]>) {
         tags.sort();
         let tags = (!tags.is_empty()).then(|| tags.join(SEPARATOR));
         let entry = Entry {
