@@ -74,7 +74,9 @@ async def first_session(mode: str) -> None:
         said = await refusal(session, "memory_recall", {"query": 5})
         expect("/query" in said, "wrong params are refused with the JSON pointer", said)
         said = await refusal(session, "memory_recall", {"question": QUESTION})
-        expect("/query" in said and "/question" in said, "missing and unknown fields too", said)
+        expect("/question" in said and "query" in said, "unknown fields too, with those that are known", said)
+        said = await refusal(session, "context_retrieve", {"hash": "abc"})
+        expect("/handle" in said and "/hash" in said, "and missing ones with them", said)
         said = await refusal(session, "no_such_tool", {})
         expect("no_such_tool" in said, "an unknown tool is refused by name", said)
 
