@@ -10,6 +10,9 @@ use jiff::{Span, ToSpan};
 
 use crate::base::Timestamp;
 
+/// Words before a time that say on which side of it is meant.
+const RELATIONS: [&str; 6] = ["before", "until", "till", "after", "since", "from"];
+
 /// A stretch of time, in microseconds: from `from` on, before `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
@@ -44,7 +47,9 @@ pub(super) fn named(query: &str, now: Timestamp) -> Option<Window> {
         .collect();
     let today = Offset::UTC.to_datetime(now).date();
     (0..words.len()).find_map(|at| {
-        let days = stretch(&words[at..], today)?;
+        let follows = at > 0 && RELATIONS.contains(&words[at - 1]);
+        let lone = || follows.then(|| lone(&words[at..], today)).flatten();
+        let days = stretch(&words[at..], today).or_else(lone)?;
         let before = |back: usize| at.checked_sub(back).map(|at| words[at]);
         let relation = match (before(2), before(1)) {
             (Some(word), Some("the" | "in" | "on" | "of")) => Some(word),
@@ -146,23 +151,19 @@ fn absolute(words: &[&str], today: Date) -> Option<(Date, Date)> {
         return None;
     }
     match word(0) {
-        "in" | "during" | "since" | "before" | "after" | "until" | "of" => {
-            if let Some(year) = year(word(1)) {
-                return whole_year(year);
-            }
-            let named = month(word(1))?;
-            // A name alone is the latest such month, unless a day or a year follows and says more.
-            let says_more = ordinal(word(2)).is_some() || year(word(2)).is_some();
-            let year = today.year() - i16::from(named > today.month());
-            (!says_more).then(|| whole_month(year, named)).flatten().map(|days| shifted(word(0), days))
-        }
+        "in" | "during" | "of" => lone(&words[1..], today),
         _ => None,
     }
 }
 
-/// The relation stands within the phrase here and is applied at once.
-fn shifted(_relation: &str, days: (Date, Date)) -> (Date, Date) {
-    days
+/// A month or a year alone: the latest such month, unless a day or a year follows and says more.
+fn lone(words: &[&str], today: Date) -> Option<(Date, Date)> {
+    let word = |at: usize| words.get(at).copied().unwrap_or("");
+    if let Some(year) = year(word(0)) {
+        return whole_year(year);
+    }
+    let named = month(word(0)).filter(|_| ordinal(word(1)).is_none() && year(word(1)).is_none())?;
+    whole_month(today.year() - i16::from(named > today.month()), named)
 }
 
 /// "two weeks ago", "a month ago".
@@ -313,6 +314,8 @@ mod tests {
             ("what did I say last Friday", "2026-11-20", "2026-11-21"),
             ("since May 2023", "2023-05-01", "..."),
             ("before 2024-03-01", "...", "2024-03-01"),
+            ("since May", "2026-05-01", "..."),
+            ("what broke before 2024", "...", "2024-01-01"),
             ("after May 2023", "2023-06-01", "..."),
         ] {
             assert_eq!(days(query), Some((from.to_owned(), to.to_owned())), "{query}");
