@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::clean::clean;
 use super::json::Messages;
-use super::{COMPRESSORS, Kind, Room, stack};
+use super::{COMPRESSORS, Kind, Known, stack};
 
 /// How much of the beginning of a text is looked at, in bytes.
 const SAMPLE: usize = 16 * 1024;
@@ -33,14 +33,14 @@ pub struct Detected {
 
 /// Returns the kind of `text`; looks at a bounded part of it.
 pub fn detect(text: &str) -> Detected {
-    detect_in(text, &Room::default())
+    detect_in(text, &Known::default())
 }
 
-/// Does the same with what `room` knows of the text.
-pub(super) fn detect_in(text: &str, room: &Room) -> Detected {
+/// Does the same with what is known of the text.
+pub(super) fn detect_in(text: &str, known: &Known) -> Detected {
     let head = sample(text);
     let first = judge(head);
-    if Messages::may_begin(head, first.kind) && Messages::is_in(text, room) {
+    if Messages::may_begin(head, first.kind) && Messages::is_in(text, known) {
         return Detected { kind: Kind::Dialog, confidence: 99 };
     }
     if text.len() == head.len() {

@@ -27,8 +27,8 @@ pub trait Compressor: Send + Sync {
         None
     }
 
-    /// Does [`restructure`](Self::restructure) with what `room` knows of the text.
-    fn restructure_in(&self, text: &str, _room: &Room) -> Option<String> {
+    /// Does [`restructure`](Self::restructure) with what is known of the text.
+    fn restructure_in(&self, text: &str, _room: &Known) -> Option<String> {
         self.restructure(text)
     }
 
@@ -43,8 +43,8 @@ pub trait Compressor: Send + Sync {
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a>;
 
     /// Cuts `text` into pieces like [`draft`](Self::draft), for a kind whose pieces need strings that do
-    /// not stand in the text: it keeps them in `room`.
-    fn draft_in<'a>(&self, text: &'a str, _room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+    /// not stand in the text: it keeps them in `known`.
+    fn draft_in<'a>(&self, text: &'a str, _room: &'a Known, query: Option<&Query>) -> Draft<'a> {
         self.draft(text, query)
     }
 
@@ -57,14 +57,14 @@ pub trait Compressor: Send + Sync {
 
 /// What has been found out about one text and is used more than once.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct Known {
     document: OnceCell<Option<Document>>,
     /// What a draft needs that does not stand in the text: strings without their escapes.
     pub(super) strings: OnceCell<Vec<Option<String>>>,
 }
 
-impl Room {
-    /// Returns the values of `text`, which is the one that this room is for, if it is JSON.
+impl Known {
+    /// Returns the values of `text`, which is the one that this is known of, if it is JSON.
     pub(super) fn document(&self, text: &str) -> Option<&Document> {
         self.document.get_or_init(|| Document::parse(text)).as_ref()
     }

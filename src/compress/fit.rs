@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::clean::{clean, fold_blocks, fold_repeats, unfold_blocks, unfold_repeats};
 use super::detect::{Detected, detect_in};
-use super::draft::{Compressor, Room};
+use super::draft::{Compressor, Known};
 use super::lines::LineIndex;
 use super::select::{Task, summarize};
 use super::truncate::truncate;
@@ -90,14 +90,14 @@ pub struct CannotFit {
 /// allowed levels can.
 pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
     let Request { text, measure, levels, .. } = *request;
-    let room = Room::default();
+    let known = Known::default();
     let tokens_before = request.counted.unwrap_or_else(|| measure.count(text));
     let detected = match (request.kind, request.detected) {
         (Some(kind), _) => Detected { kind, confidence: 100 },
         (None, Some(detected)) => detected,
-        (None, None) => detect_in(text, &room),
+        (None, None) => detect_in(text, &known),
     };
-    let compressor = compressor_of(detected.kind, text, &room);
+    let compressor = compressor_of(detected.kind, text, &known);
     let original = text;
     let fitted = |text: String, tokens_after: usize, level: Level, cuts: Vec<Cut>| Fitted {
         // Tried, not supposed: a form that does not carry everything is not said to.
@@ -113,23 +113,20 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
 
     let as_is = (Cow::Borrowed(text), tokens_before, Level::None);
     let Some(max_tokens) = request.max_tokens else {
-        let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
-        let room = room_for(&view, room);
-        let (text, tokens, level) = lossless(text, &view, levels, compressor, &room)
-            .map(|(form, level)| (Cow::Owned(form), level))
+        let (view, known) = seen(text, levels, known);
+        let (text, tokens, level) = lossless(text, &view, levels, compressor, &known)
             .map(|(form, level)| (measure.count(&form), form, level))
-            .map(|(tokens, form, level)| (form, tokens, level))
+            .map(|(tokens, form, level)| (Cow::Owned(form), tokens, level))
             .fold(as_is, |best, next| if next.1 < best.1 { next } else { best });
         return Ok(fitted(text.into_owned(), tokens, level, Vec::new()));
     };
     if tokens_before <= max_tokens {
         return Ok(fitted(text.to_owned(), tokens_before, Level::None, Vec::new()));
     }
-    let view = if levels.whitespace { clean(text) } else { Cow::Borrowed(text) };
-    let room = room_for(&view, room);
+    let (view, known) = seen(text, levels, known);
     // Whether one fits is known long before it is counted.
     if let Some((form, level)) =
-        lossless(text, &view, levels, compressor, &room).find(|(form, _)| measure.fits(form, max_tokens))
+        lossless(text, &view, levels, compressor, &known).find(|(form, _)| measure.fits(form, max_tokens))
     {
         let tokens = measure.count(&form);
         return Ok(fitted(form, tokens, level, Vec::new()));
@@ -141,7 +138,7 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
     let mut needed = None;
     if levels.summarize {
         let query = request.query.and_then(Query::parse);
-        match summarize(&task, compressor, &room, query.as_ref()) {
+        match summarize(&task, compressor, &known, query.as_ref()) {
             Ok((text, tokens, cuts)) => {
                 // What is written anew for a budget may say less of how it was written before, so that
                 // everything has room after all.
@@ -156,7 +153,7 @@ pub fn fit(request: &Request<'_>) -> Result<Fitted, CannotFit> {
         return Ok(fitted(text, tokens, Level::Truncate, cuts));
     }
     let shortest = || {
-        let forms = lossless(text, &view, levels, compressor, &room);
+        let forms = lossless(text, &view, levels, compressor, &known);
         forms.map(|(form, _)| measure.count(&form)).fold(tokens_before, usize::min)
     };
     Err(CannotFit { needed: needed.unwrap_or_else(shortest), max_tokens })
@@ -171,15 +168,18 @@ pub fn expand(form: &str, kind: Kind, level: Level) -> Option<String> {
     match level {
         Level::None => Some(form.to_owned()),
         Level::Whitespace => unfold_blocks(&unfold_repeats(form)),
-        Level::Structure => compressor_of(kind, form, &Room::default()).expand(form),
+        Level::Structure => compressor_of(kind, form, &Known::default()).expand(form),
         Level::Summarize | Level::Truncate => None,
     }
 }
 
-/// What is known of the text, where `view` is the text; a new room where it is another one.
-#[expect(clippy::ptr_arg, reason = "whether it is borrowed is what is asked")]
-fn room_for(view: &Cow<'_, str>, room: Room) -> Room {
-    if matches!(view, Cow::Borrowed(_)) { room } else { Room::default() }
+/// Returns the text without what says nothing, if the levels allow that, and what is known of it: as much
+/// as of the text, where it is still the same.
+fn seen(text: &str, levels: Levels, known: Known) -> (Cow<'_, str>, Known) {
+    match if levels.whitespace { clean(text) } else { Cow::Borrowed(text) } {
+        Cow::Borrowed(same) => (Cow::Borrowed(same), known),
+        Cow::Owned(other) => (Cow::Owned(other), Known::default()),
+    }
 }
 
 /// The lossless forms of a text that the levels allow, in the order of the levels; each is made when it
@@ -189,14 +189,14 @@ fn lossless<'a>(
     view: &'a str,
     levels: Levels,
     compressor: &'a dyn Compressor,
-    room: &'a Room,
+    known: &'a Known,
 ) -> impl Iterator<Item = (String, Level)> + 'a {
     let folded = move || {
         let blocks = if compressor.folds_repeats() { fold_blocks(view) } else { Cow::Borrowed(view) };
         let folded = if compressor.folds_repeats() { fold_repeats(&blocks) } else { Cow::Borrowed(&*blocks) };
         (*folded != *text).then(|| (folded.into_owned(), Level::Whitespace))
     };
-    let other = move || Some((compressor.restructure_in(view, room)?, Level::Structure));
+    let other = move || Some((compressor.restructure_in(view, known)?, Level::Structure));
     let folded = levels.whitespace.then_some(folded).into_iter().filter_map(|make| make());
     folded.chain(levels.structure.then_some(other).into_iter().filter_map(|make| make()))
 }

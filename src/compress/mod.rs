@@ -43,7 +43,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use detect::{Detected, detect};
-pub use draft::{Compressor, Draft, Layout, Lines, Numbered, Piece, Room};
+pub use draft::{Compressor, Draft, Known, Layout, Lines, Numbered, Piece};
 pub use fit::{CannotFit, Fitted, Request, expand, fit};
 pub use level::{Level, Levels, UnknownLevel};
 pub use marks::{Cut, Marks};
@@ -122,9 +122,9 @@ pub fn compressor(kind: Kind) -> &'static dyn Compressor {
 }
 
 /// Returns the compressor for a text of this kind: that of a narrower form where it knows one.
-fn compressor_of(kind: Kind, text: &str, room: &Room) -> &'static dyn Compressor {
+fn compressor_of(kind: Kind, text: &str, known: &Known) -> &'static dyn Compressor {
     match kind {
-        Kind::Json | Kind::Dialog if json::Messages::is_in(text, room) => &json::Messages,
+        Kind::Json | Kind::Dialog if json::Messages::is_in(text, known) => &json::Messages,
         Kind::Log if stack::Stack::is(text) => &stack::Stack,
         _ => compressor(kind),
     }

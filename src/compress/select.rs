@@ -4,7 +4,7 @@
 //! marks, stays within the budget; then the whole is written down and counted. What is too much
 //! goes, lowest worth first; what room is left is filled in a few rounds.
 
-use super::draft::{Compressor, Draft, Room, runs};
+use super::draft::{Compressor, Draft, Known, runs};
 use super::lines::LineIndex;
 use super::marks::{self, Marks, Style};
 use super::{Cut, Query};
@@ -34,10 +34,10 @@ const FILLS: usize = 4;
 pub(super) fn summarize(
     task: &Task<'_>,
     compressor: &dyn Compressor,
-    room: &Room,
+    known: &Known,
     query: Option<&Query>,
 ) -> Result<(String, usize, Vec<Cut>), usize> {
-    let draft = compressor.draft_in(task.text, room, query);
+    let draft = compressor.draft_in(task.text, known, query);
     let len = task.text.len();
     let counts = task.measure.count_each(len, draft.pieces.iter().map(|piece| &*piece.text));
     let has_closes = draft.pieces.iter().any(|piece| !piece.close.is_empty());

@@ -146,23 +146,6 @@ fn cleaned(mut memory: Memory) -> Option<(NewMemory, Vec<Redacted>)> {
     }
     // Terms, digest and vector are those of the text as it is now.
     let created_at = content.created_at;
-    let draft = Draft {
-        text: content.text.clone(),
-        kind: content.kind,
-        scope: content.scope,
-        agent: content.agent.clone(),
-        tags: content.tags.clone(),
-        session_id: content.session_id.clone(),
-        actor: content.actor.clone(),
-        occurred_at: Some(content.occurred_at),
-        importance: Some(content.importance),
-        pinned: content.pinned,
-        expires_at: content.expires_at,
-        source: content.source.clone(),
-        metadata: Some(content.metadata.clone()),
-        topic_key: content.topic_key.clone(),
-        supersedes: content.supersedes.clone(),
-    };
-    let (new, _) = remember::prepared(draft, created_at).ok()?;
+    let (new, _) = remember::prepared(Draft::of(&content), created_at).ok()?;
     Some((NewMemory { id: content.id, ..new }, redacted))
 }

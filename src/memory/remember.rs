@@ -54,6 +54,29 @@ pub struct Draft {
     pub supersedes: Option<MemoryId>,
 }
 
+impl Draft {
+    /// Returns what a caller would have given for a memory as it is kept.
+    pub(super) fn of(content: &NewMemory) -> Self {
+        Self {
+            text: content.text.clone(),
+            kind: content.kind,
+            scope: content.scope,
+            agent: content.agent.clone(),
+            tags: content.tags.clone(),
+            session_id: content.session_id.clone(),
+            actor: content.actor.clone(),
+            occurred_at: Some(content.occurred_at),
+            importance: Some(content.importance),
+            pinned: content.pinned,
+            expires_at: content.expires_at,
+            source: content.source.clone(),
+            metadata: Some(content.metadata.clone()),
+            topic_key: content.topic_key.clone(),
+            supersedes: content.supersedes.clone(),
+        }
+    }
+}
+
 /// What became of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {

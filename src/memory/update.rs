@@ -100,23 +100,7 @@ impl Memories {
     /// Puts a memory with a new text in the place of `old`.
     async fn replace(&self, store: &dyn Store, old: &Memory, text: &str) -> Result<Memory, MemoryError> {
         let content = &old.content;
-        let draft = Draft {
-            text: text.to_owned(),
-            kind: content.kind,
-            scope: content.scope,
-            agent: content.agent.clone(),
-            tags: content.tags.clone(),
-            session_id: content.session_id.clone(),
-            actor: content.actor.clone(),
-            occurred_at: Some(content.occurred_at),
-            importance: Some(content.importance),
-            pinned: content.pinned,
-            expires_at: content.expires_at,
-            source: content.source.clone(),
-            metadata: Some(content.metadata.clone()),
-            topic_key: content.topic_key.clone(),
-            supersedes: None,
-        };
+        let draft = Draft { text: text.to_owned(), supersedes: None, ..Draft::of(content) };
         let (new, _) =
             remember::prepared(draft, self.clock.now()).map_err(|reason| MemoryError::Rejected { reason })?;
         store.supersede(&content.id, new).await?.ok_or_else(|| MemoryError::NotCurrent {

@@ -96,12 +96,6 @@ impl Store for InMemoryStore {
         Ok(memories.into_iter().map(|put| state.put(put)).collect())
     }
 
-    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
-        let state = self.state();
-        let postings = terms.iter().map(|term| state.postings.get(term).cloned().unwrap_or_default()).collect();
-        Ok(state.index.clone().matches(filter, postings))
-    }
-
     async fn match_rare_terms(
         &self,
         terms: &[String],

@@ -93,7 +93,9 @@ pub trait Store: Send + Sync {
 
     /// Returns what ranking needs: which memories pass the filter, and for each of `terms` which
     /// of those hold it, and how often.
-    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError>;
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        self.match_rare_terms(terms, usize::MAX, filter).await
+    }
 
     /// Returns the same for terms that are rare: one that stands at more than `most` places counts as
     /// held by none, and costs no more than reading so many.

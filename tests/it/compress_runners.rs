@@ -17,6 +17,22 @@ struct Run {
     failures: &'static [[&'static str; 3]],
 }
 
+/// Of the run that pytest reports at length, and in short tracebacks.
+const PYTEST: &[[&str; 3]] = &[
+    ["test_rounds_to_cents", "0.3", "test_cart.py:14"],
+    ["test_orders_are_equal", "'b-2'", "test_cart.py:19"],
+    ["test_deeply", "Invoice 8", "test_cart.py:24"],
+    ["test_guests_have_a_label", "KeyError: 'customer'", "cart.py:10"],
+    ["test_reserving_what_is_not_there", "no stock of a-1", "cart.py:17"],
+    ["test_parses[x-0]", "invalid literal", "test_cart.py:38"],
+    ["test_parses[4-5]", "4 == 5", "test_cart.py:38"],
+    ["test_with_a_store", "store is closed", "test_cart.py:43"],
+    ["test_never_answers", "Timeout", "test_cart.py:52"],
+    ["test_raises", "DID NOT RAISE", "test_cart.py:56"],
+    ["tests/test_broken.py", "No module named 'shop.gone'", "test_broken.py:1"],
+    ["tests/test_syntax.py", "SyntaxError", "line 1"],
+];
+
 const RUNS: &[Run] = &[
     Run {
         file: "jest.txt",
@@ -71,42 +87,8 @@ const RUNS: &[Run] = &[
             ["broken.test.js", "SyntaxError", "broken.test.js:1"],
         ],
     },
-    Run {
-        file: "pytest.txt",
-        percent: 50,
-        failures: &[
-            ["test_rounds_to_cents", "0.3", "test_cart.py:14"],
-            ["test_orders_are_equal", "'b-2'", "test_cart.py:19"],
-            ["test_deeply", "Invoice 8", "test_cart.py:24"],
-            ["test_guests_have_a_label", "KeyError: 'customer'", "cart.py:10"],
-            ["test_reserving_what_is_not_there", "no stock of a-1", "cart.py:17"],
-            ["test_parses[x-0]", "invalid literal", "test_cart.py:38"],
-            ["test_parses[4-5]", "4 == 5", "test_cart.py:38"],
-            ["test_with_a_store", "store is closed", "test_cart.py:43"],
-            ["test_never_answers", "Timeout", "test_cart.py:52"],
-            ["test_raises", "DID NOT RAISE", "test_cart.py:56"],
-            ["tests/test_broken.py", "No module named 'shop.gone'", "test_broken.py:1"],
-            ["tests/test_syntax.py", "SyntaxError", "line 1"],
-        ],
-    },
-    Run {
-        file: "pytest_short.txt",
-        percent: 50,
-        failures: &[
-            ["test_rounds_to_cents", "0.3", "test_cart.py:14"],
-            ["test_orders_are_equal", "'b-2'", "test_cart.py:19"],
-            ["test_deeply", "Invoice 8", "test_cart.py:24"],
-            ["test_guests_have_a_label", "KeyError: 'customer'", "cart.py:10"],
-            ["test_reserving_what_is_not_there", "no stock of a-1", "cart.py:17"],
-            ["test_parses[x-0]", "invalid literal", "test_cart.py:38"],
-            ["test_parses[4-5]", "4 == 5", "test_cart.py:38"],
-            ["test_with_a_store", "store is closed", "test_cart.py:43"],
-            ["test_never_answers", "Timeout", "test_cart.py:52"],
-            ["test_raises", "DID NOT RAISE", "test_cart.py:56"],
-            ["tests/test_broken.py", "No module named 'shop.gone'", "test_broken.py:1"],
-            ["tests/test_syntax.py", "SyntaxError", "line 1"],
-        ],
-    },
+    Run { file: "pytest.txt", percent: 50, failures: PYTEST },
+    Run { file: "pytest_short.txt", percent: 50, failures: PYTEST },
     Run {
         file: "unittest.txt",
         percent: 25,

@@ -10,12 +10,13 @@ use context_engine::store::{InMemoryStore, MemoryFilter, MemoryKind, Scope};
 use context_engine::tokens::{Budget, Measure};
 use jiff::SignedDuration;
 
-struct Fixture {
-    memories: Memories,
-    clock: Arc<FixedClock>,
+/// The service over stores in memory, at a time that stands still.
+pub struct Fixture {
+    pub memories: Memories,
+    pub clock: Arc<FixedClock>,
 }
 
-fn fixture() -> Fixture {
+pub fn fixture() -> Fixture {
     let clock = Arc::new(FixedClock::new("2026-03-01T12:00:00Z".parse().expect("a time")));
     let store = || Arc::new(InMemoryStore::default());
     Fixture { memories: Memories::new(store(), store(), clock.clone()), clock }

@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::cli::Place;
+use crate::memory::{Fixture, fixture};
 use crate::store_contract::{at, memory};
 use crate::support::{self, Project};
 
@@ -247,17 +248,6 @@ fn the_doctor_finds_what_is_wrong_and_puts_it_right() {
         let hidden = secret.as_bytes();
         assert!(!bytes.windows(hidden.len()).any(|part| part == hidden), "a trace is left in memory.db{end}");
     }
-}
-
-struct Fixture {
-    memories: Memories,
-    clock: Arc<FixedClock>,
-}
-
-fn fixture() -> Fixture {
-    let clock = Arc::new(FixedClock::new("2026-03-01T12:00:00Z".parse().expect("a time")));
-    let store = || Arc::new(InMemoryStore::default());
-    Fixture { memories: Memories::new(store(), store(), clock.clone()), clock }
 }
 
 impl Fixture {

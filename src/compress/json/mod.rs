@@ -14,7 +14,7 @@ mod rows;
 mod scan;
 mod tree;
 
-use super::draft::{Compressor, Draft, Room};
+use super::draft::{Compressor, Draft, Known};
 use super::log::Log;
 use super::{Kind, Query, prose};
 
@@ -52,11 +52,11 @@ impl Compressor for Json {
     }
 
     fn restructure(&self, text: &str) -> Option<String> {
-        self.restructure_in(text, &Room::default())
+        self.restructure_in(text, &Known::default())
     }
 
-    fn restructure_in(&self, text: &str, room: &Room) -> Option<String> {
-        let document = room.document(text)?;
+    fn restructure_in(&self, text: &str, known: &Known) -> Option<String> {
+        let document = known.document(text)?;
         rows::table(text, document).or_else(|| Some(tree::minified(text, document)))
     }
 
@@ -68,8 +68,8 @@ impl Compressor for Json {
         draft(text, Document::parse(text).as_ref(), query)
     }
 
-    fn draft_in<'a>(&self, text: &'a str, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
-        draft(text, room.document(text), query)
+    fn draft_in<'a>(&self, text: &'a str, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
+        draft(text, known.document(text), query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {

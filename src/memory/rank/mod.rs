@@ -97,21 +97,21 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
     let spread = Spread::of(&evidence);
     let named = named_actor(sources, question.text);
 
-    let mut found: Vec<Found> = Vec::new();
-    for (source, (matches, evidence)) in sources.iter().zip(&evidence).enumerate() {
-        let scoring = Scoring {
-            matches,
-            evidence,
+    let scorings: Vec<Scoring<'_>> = (0..sources.len())
+        .map(|source| Scoring {
+            matches: &sources[source],
+            evidence: &evidence[source],
             layout: &layouts[source],
             spread: &spread,
             actor: named.as_ref().map_or(NONE, |named| named[source]),
             time: question.time.as_ref(),
-        };
-        for place in 0..matches.passing.len() {
-            if scoring.is_found(place) {
-                found.push(Found { score: scoring.score(place), source: source as u32, place: place as u32 });
-            }
-        }
+        })
+        .collect();
+
+    let mut found: Vec<Found> = Vec::new();
+    for (source, scoring) in (0_u32..).zip(&scorings) {
+        let places = (0..scoring.matches.passing.len()).filter(|place| scoring.is_found(*place));
+        found.extend(places.map(|place| Found { score: scoring.score(place), source, place: place as u32 }));
     }
     let total = found.len();
     let id = |one: &Found| {
@@ -128,16 +128,11 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
     found.sort_unstable_by(best_first);
     let explain = |one: Found| {
         let (source, place) = (one.source as usize, one.place as usize);
-        let scoring = Scoring {
-            matches: &sources[source],
-            evidence: &evidence[source],
-            layout: &layouts[source],
-            spread: &spread,
-            actor: named.as_ref().map_or(NONE, |named| named[source]),
-            time: question.time.as_ref(),
-        };
-        let parts: Vec<ScorePart> =
-            scoring.parts(place).into_iter().map(|(name, value)| ScorePart { name, value: f64::from(value) }).collect();
+        let parts: Vec<ScorePart> = scorings[source]
+            .parts(place)
+            .into_iter()
+            .map(|(name, value)| ScorePart { name, value: f64::from(value) })
+            .collect();
         let score = parts.iter().map(|part| part.value).sum();
         Ranked { source, number: sources[source].passing[place], score, parts }
     };

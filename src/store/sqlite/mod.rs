@@ -138,10 +138,6 @@ impl Store for SqliteStore {
         self.writer.write("putting memories in", put).await
     }
 
-    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
-        self.match_rare_terms(terms, usize::MAX, filter).await
-    }
-
     async fn match_rare_terms(
         &self,
         terms: &[String],

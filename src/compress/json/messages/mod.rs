@@ -25,7 +25,7 @@ use scribe::{Scribe, Segment, Use, raw};
 
 use super::scan::{Document, without_blanks};
 use super::tree;
-use crate::compress::draft::{Compressor, Draft, Piece, Room};
+use crate::compress::draft::{Compressor, Draft, Known, Piece};
 use crate::compress::{Kind, Query, compressor, detect};
 
 /// What the system prompt and the last turn of the user are worth at least; they are never cut as a whole.
@@ -35,14 +35,14 @@ const RULES: f64 = 900.0;
 pub(in crate::compress) struct Messages;
 
 impl Messages {
-    /// Returns whether `text`, of which `room` may know something, is an array of messages.
-    pub(in crate::compress) fn is_in(text: &str, room: &Room) -> bool {
-        looks_like(text) && room.document(text).is_some_and(|document| Found::of(text, document).is_some())
+    /// Returns whether `text`, of which something may be `known`, is an array of messages.
+    pub(in crate::compress) fn is_in(text: &str, known: &Known) -> bool {
+        looks_like(text) && known.document(text).is_some_and(|document| Found::of(text, document).is_some())
     }
 
     /// Returns whether `text` is an array of messages.
     fn is(text: &str) -> bool {
-        Self::is_in(text, &Room::default())
+        Self::is_in(text, &Known::default())
     }
 
     /// Returns whether `head`, the beginning of a text of this kind, may be that of messages: roles that
@@ -75,21 +75,21 @@ impl Compressor for Messages {
     }
 
     fn restructure(&self, text: &str) -> Option<String> {
-        self.restructure_in(text, &Room::default())
+        self.restructure_in(text, &Known::default())
     }
 
-    fn restructure_in(&self, text: &str, room: &Room) -> Option<String> {
-        room.document(text).map(|document| tree::minified(text, document))
+    fn restructure_in(&self, text: &str, known: &Known) -> Option<String> {
+        known.document(text).map(|document| tree::minified(text, document))
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
         super::Json.draft(text, query)
     }
 
-    fn draft_in<'a>(&self, text: &'a str, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
-        let Some(document) = room.document(text) else { return self.draft(text, query) };
+    fn draft_in<'a>(&self, text: &'a str, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
+        let Some(document) = known.document(text) else { return self.draft(text, query) };
         let Some(found) = Found::of(text, document) else { return self.draft(text, query) };
-        draft(text, document, &found, room, query)
+        draft(text, document, &found, known, query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
@@ -111,7 +111,7 @@ fn told(words: &str) -> String {
     format!("{{\"role\":\"user\",\"content\":\"{words}\"}}")
 }
 
-fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, query: Option<&Query>) -> Draft<'a> {
+fn draft<'a>(text: &'a str, document: &Document, found: &Found, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
     let reader = Reader { text, document };
     let mut scribe = Scribe { reader, sections: Vec::new() };
     let (mut open, mut close, between) = match found.list {
@@ -160,7 +160,7 @@ fn draft<'a>(text: &'a str, document: &Document, found: &Found, room: &'a Room, 
     }
     firsts.push(first..scribe.sections.len());
 
-    let strings = room
+    let strings = known
         .strings
         .get_or_init(|| scribe.sections.iter().map(|(_, span, is_whole)| unescaped(text, span, *is_whole)).collect());
     let worths = Worths::of(reader, found, &spans, &groups, &scribe.sections, strings, query);
