@@ -25,6 +25,8 @@ pub(super) struct Task<'a> {
 /// The tokens of a mark without words.
 const BARE: usize = 3;
 
+/// How many gaps a piece and those it needs may close.
+const GAPS_CLOSED: usize = 8;
 /// How often room that is left over is filled.
 const FILLS: usize = 4;
 
@@ -213,13 +215,18 @@ impl Selection<'_> {
         let before = self.total;
         let mut added = Vec::new();
         let mut next = Some(index);
+        // Gaps that close give their marks back, a few of them: further over there is no way back, and of a
+        // long chain of needs only as much is walked as there is room for.
+        let most = room.saturating_add(GAPS_CLOSED * self.mark);
         while let Some(index) = next
             && !self.kept[index]
+            && self.total <= most
         {
             self.add(index);
             added.push(index);
             next = self.chooser.draft.pieces[index].needs;
         }
+        // The walk may have ended for want of room, or where nothing more is needed.
         if self.total > room {
             added.iter().for_each(|index| self.kept[*index] = false);
             self.total = before;

@@ -56,14 +56,43 @@ fn no_pattern_takes_long_as_any_kind() {
     for (begin, pattern) in PATTERNS {
         let text = format!("{begin}{}", pattern.repeat(SIZE / pattern.len()));
         for kind in kinds() {
-            let started = Instant::now();
-            let request = Request { kind, ..Request::new(&text, Some(500), Measure::exact(Encoding::O200kBase)) };
-            let fitted = fit(&request).expect("truncating always fits");
-            let took = started.elapsed();
-            assert!(fitted.tokens_after <= 500, "{pattern:?} as {kind:?}: {} tokens", fitted.tokens_after);
-            assert!(took < LONG, "{pattern:?} as {kind:?} took {took:?}");
+            fits_soon(&text, kind, None, pattern);
         }
     }
+}
+
+#[test]
+fn no_pattern_takes_long_with_a_query() {
+    for (begin, pattern) in PATTERNS {
+        let text = format!("{begin}{}", pattern.repeat(SIZE / pattern.len()));
+        fits_soon(&text, None, Some("a b17"), pattern);
+    }
+}
+
+#[test]
+fn one_string_and_one_name_of_json_cost_what_their_length_does() {
+    let leaves: String = (0..SIZE / 50).map(|number| format!("\"k{number}\":\"b{number}\",")).collect();
+    let name = "name ".repeat(SIZE / 5);
+    for text in [
+        format!("{{\"a\":\"{}\"}}", "a word or two; ".repeat(SIZE / 15)),
+        format!("{{\"{name}\":{{{}}}}}", leaves.trim_end_matches(',')),
+    ] {
+        for query in [None, Some("a b17")] {
+            fits_soon(&text, None, query, "JSON");
+        }
+    }
+}
+
+/// Checks that a text is fitted to 500 tokens in fair time, whatever it is taken for.
+fn fits_soon(text: &str, kind: Option<Kind>, query: Option<&str>, what: &str) {
+    let started = Instant::now();
+    let encoding = Encoding::O200kBase;
+    let request = Request { kind, query, ..Request::new(text, Some(500), Measure::exact(encoding)) };
+    let fitted = fit(&request).expect("truncating always fits");
+    let took = started.elapsed();
+    assert_eq!(fitted.tokens_after, encoding.count(&fitted.text), "{what:?} as {kind:?}");
+    assert!(fitted.tokens_after <= 500, "{what:?} as {kind:?}: {} tokens", fitted.tokens_after);
+    assert!(took < LONG, "{what:?} as {kind:?} took {took:?}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A nested document of which something is cut, as an outline: not JSON any more, which its first line says.
 //!
 //! A line for each object or list, indented below the one that holds it, with its plain members behind
-//! it: `owner: login=ann id=12`. An element of a list is named by its place, `[3]`, and an object with
+//! it: `owner: login=ann id=12`. An element of a list that holds others is named by its place, `[3]`, a
+//! plain one where others before it were cut: `[40]=red`. An object with
 //! nothing but one other in it shares its line: `[0].payload.owner:`. Strings stand in quotes where they
 //! could be misread, in three of them and as they are read, line feeds and all, where JSON would escape
 //! them. `…` stands where members are cut.
@@ -26,8 +27,9 @@ const RAW: &str = "\"\"\"";
 /// A tree that is written as an outline. Its first piece is the title.
 pub(super) struct Outline<'a>(pub(super) Tree<'a>);
 
-/// Returns how a plain value, or a small one, is written.
-pub(super) fn value(json: &str, shape: Shape) -> Cow<'_, str> {
+/// Returns how a plain value, or a small one, is written. One without a name, as elements of a list are,
+/// must not look as if it had one.
+pub(super) fn value(json: &str, shape: Shape, is_nameless: bool) -> Cow<'_, str> {
     match shape {
         Shape::Plain => Cow::Borrowed(json),
         Shape::Object | Shape::Array => Cow::Owned(without_blanks(json)),
@@ -42,6 +44,7 @@ pub(super) fn value(json: &str, shape: Shape) -> Cow<'_, str> {
             let is_bare = !inner.is_empty()
                 && !inner.starts_with(['[', '{', '…', '='])
                 && !inner.contains(char::is_whitespace)
+                && !(is_nameless && (inner.contains('=') || inner.ends_with(':')))
                 && serde_json::from_str::<serde::de::IgnoredAny>(inner).is_err();
             Cow::Borrowed(if is_bare { inner } else { json })
         }
@@ -133,7 +136,13 @@ impl Outline<'_> {
             let start = at;
             if kept.kept[at] {
                 let is_container = matches!(self.0.parts[at], Part::Container { .. });
-                if is_container { &mut held } else { &mut plain }.push(at);
+                if is_container {
+                    held.push(at);
+                } else {
+                    // An element behind a gap says which one it is.
+                    let is_behind_gap = gaps.last().is_some_and(|(gap, _): &(Range<usize>, usize)| gap.end == at);
+                    plain.push((at, is_behind_gap && self.0.keys[at].is_none()));
+                }
                 at = self.0.next[at];
             } else {
                 let mut count = 0;
@@ -149,7 +158,9 @@ impl Outline<'_> {
         if depth > 0 && !is_shared {
             out.push(':');
         }
-        plain.iter().for_each(|index| self.plain(*index, kept, marks, out));
+        for (index, says_place) in &plain {
+            self.plain(*index, *says_place, kept, marks, out);
+        }
         let mut is_cut = is_cut || !gaps.is_empty();
         for (gap, count) in gaps {
             let cut = marks.note(gap);
@@ -183,8 +194,11 @@ impl Outline<'_> {
         out.extend(std::iter::repeat_n(' ', depth));
     }
 
-    fn plain(&self, index: usize, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
+    fn plain(&self, index: usize, says_place: bool, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
         self.space(out);
+        if says_place {
+            out.push_str(&format!("[{}]=", self.0.places[index]));
+        }
         out.push_str(&kept.pieces[index].text);
         if self.0.parts[index] == Part::Beginning {
             let inner = index + 1..self.0.next[index];
@@ -202,5 +216,19 @@ impl Outline<'_> {
         if !out.ends_with('\n') {
             out.push(' ');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_does_not_look_like_a_member() {
+        let written = |json, is_nameless| value(json, Shape::Text, is_nameless).into_owned();
+        assert_eq!(written("\"PATH=/bin\"", true), "\"PATH=/bin\"");
+        assert_eq!(written("\"end:\"", true), "\"end:\"");
+        assert_eq!(written("\"PATH=/bin\"", false), "PATH=/bin");
+        assert_eq!(written("\"red\"", true), "red");
     }
 }

@@ -455,9 +455,9 @@ fn written(value: &str, is_text: bool) -> Cow<'_, str> {
     }
 }
 
-/// The value on one line: objects and lists may stand on several.
+/// The value on one line and in one cell: objects and lists may stand on several, with tabs before them.
 fn on_a_line(value: &str) -> Cow<'_, str> {
-    if value.contains('\n') { Cow::Owned(without_blanks(value)) } else { Cow::Borrowed(value) }
+    if value.contains(['\n', '\t']) { Cow::Owned(without_blanks(value)) } else { Cow::Borrowed(value) }
 }
 
 /// Undoes [`written`].
@@ -499,6 +499,19 @@ mod tests {
         let lines =
             "{\"a\": 1, \"b\": [2]}\n{\"a\": 1e400}\n{\"a\": 12345678901234567890}\n{\"a\": \"1\", \"b\": null}\n";
         assert_eq!(expand(&rows(lines).expect("rows")).as_deref(), Some(lines));
+    }
+
+    #[test]
+    fn a_tab_between_values_of_a_cell_ends_no_cell() {
+        let text = "[{\"a\":\"x|y\",\"b\":{\"c\":\t1}},{\"a\":\"z\",\"b\":{\"c\":\t2}},{\"a\":\"w\",\"b\":{\"c\":\t3}},{\"a\":\"v\",\"b\":{\"c\":\t4}}]";
+        if let Some(table) = rows(text) {
+            let cells = |line: &str| line.matches('\t').count();
+            let lines: Vec<&str> = table.lines().filter(|line| line.contains("{\"c\":")).collect();
+            assert_eq!(lines.len(), 4, "{table}");
+            assert!(lines.iter().all(|line| cells(line) == cells(lines[0]) && cells(line) <= 1), "{table}");
+        } else {
+            panic!("no table");
+        }
     }
 
     #[test]

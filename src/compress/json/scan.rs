@@ -53,8 +53,6 @@ pub(in crate::compress) struct Document {
     pub(super) nodes: Vec<Node>,
     /// Whether each line is a text of its own.
     pub(super) is_lines: bool,
-    /// The blanks between values, in bytes.
-    pub(super) blanks: usize,
 }
 
 impl Document {
@@ -62,11 +60,11 @@ impl Document {
     /// than [`DEPTH_MAX`] or longer than four bytes can count. One walk over the text finds all out.
     pub(in crate::compress) fn parse(text: &str) -> Option<Self> {
         u32::try_from(text.len()).ok()?;
-        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, blanks: 0, nodes: Vec::new() };
+        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, nodes: Vec::new() };
         scanner.value()?;
         scanner.skip_blanks();
         if scanner.at == text.len() {
-            return Some(Self { nodes: scanner.nodes, is_lines: false, blanks: scanner.blanks });
+            return Some(Self { nodes: scanner.nodes, is_lines: false });
         }
         // A line that is a text is the value that the whole begins with; so on with the others.
         let mut root = 0;
@@ -79,7 +77,7 @@ impl Document {
             }
             scanner.skip_blanks();
             if scanner.at == text.len() {
-                return Some(Self { nodes: scanner.nodes, is_lines: true, blanks: scanner.blanks });
+                return Some(Self { nodes: scanner.nodes, is_lines: true });
             }
             root = scanner.nodes.len();
             scanner.value()?;
@@ -114,7 +112,6 @@ fn is_blank(byte: u8) -> bool {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
-    blanks: usize,
     nodes: Vec<Node>,
 }
 
@@ -124,11 +121,9 @@ impl Scanner<'_> {
     }
 
     fn skip_blanks(&mut self) {
-        let start = self.at;
         while self.bytes.get(self.at).is_some_and(|byte| is_blank(*byte)) {
             self.at += 1;
         }
-        self.blanks += self.at - start;
     }
 
     /// Walks over a value and all that it holds, without calling itself.

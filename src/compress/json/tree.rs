@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece};
@@ -63,9 +64,9 @@ pub(super) struct Tree<'a> {
     /// For each piece the number of the first piece after it and all that it holds.
     pub(super) next: Vec<usize>,
     /// The names of members, with quotes, as in the text.
-    keys: Vec<Option<&'a str>>,
+    pub(super) keys: Vec<Option<&'a str>>,
     /// The places of elements in their lists.
-    places: Vec<usize>,
+    pub(super) places: Vec<usize>,
     /// The values as in the text; nothing for what holds others.
     values: Vec<&'a str>,
     is_lines: bool,
@@ -153,7 +154,7 @@ impl<'a> Builder<'a, '_> {
         } else {
             let written = match self.form {
                 Form::Outline => {
-                    let value = outline::value(value, node.shape);
+                    let value = outline::value(value, node.shape, key.is_none());
                     match key {
                         Some(key) => Cow::Owned(format!("{}={value}", outline::name(key))),
                         None => value,
@@ -384,10 +385,14 @@ fn tokens(value: &str) -> f64 {
     tokens
 }
 
+/// How much of a name counts for a query, and of the names that lead to it.
+const NAME_BYTES: usize = 64;
+const PATH_BYTES: usize = 256;
+
 impl Tree<'_> {
     /// For each piece, what it is worth to the reader of an answer.
     fn answers(&self, pieces: &[Piece<'_>], query: &Query) -> Vec<f64> {
-        let passages: Vec<String> = (0..pieces.len()).map(|index| self.passage(pieces, index)).collect();
+        let passages = self.passages(pieces);
         let mut worths = query.relevance(passages.iter().map(String::as_str));
         drop(passages);
         let asked = Asked::of(query);
@@ -449,18 +454,22 @@ impl Tree<'_> {
         })
     }
 
-    /// The names that lead to a piece, and what is written there.
-    fn passage(&self, pieces: &[Piece<'_>], index: usize) -> String {
-        let steps: Vec<Step<'_>> = self.upwards(pieces, index).collect();
-        let mut passage = String::new();
-        for step in steps.iter().rev() {
-            if let Step::Name(name) = step {
-                passage.push_str(name);
-                passage.push(' ');
-            }
+    /// For each piece, the names that lead to it, and what is written there. Of names and of all that
+    /// lead to a piece only so much counts that a long one is not written again for each that it holds.
+    fn passages(&self, pieces: &[Piece<'_>]) -> Vec<String> {
+        let mut paths: Vec<Rc<str>> = Vec::with_capacity(pieces.len());
+        for (index, piece) in pieces.iter().enumerate() {
+            let above = piece.needs.map_or_else(|| Rc::from(""), |needed| paths[needed].clone());
+            let is_named = self.keys[index].is_some() && self.parts[index] != Part::Title;
+            paths.push(if is_named {
+                let name = self.key(index);
+                let above = &above[above.ceil_char_boundary(above.len().saturating_sub(PATH_BYTES))..];
+                format!("{above}{} ", &name[..name.floor_char_boundary(NAME_BYTES)]).into()
+            } else {
+                above
+            });
         }
-        passage.push_str(self.values[index]);
-        passage
+        paths.iter().zip(&self.values).map(|(path, value)| format!("{path}{value}")).collect()
     }
 }
 

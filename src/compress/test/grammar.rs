@@ -347,7 +347,9 @@ impl Reader {
             return Some(Class::Core);
         }
         if trimmed.starts_with("<testsuite ") {
-            let is_good = trimmed.contains("failures=\"0\"") && !trimmed.contains("errors=\"1");
+            let count = |name: &str| trimmed.split_once(name).map(|(_, rest)| rest.starts_with("0\""));
+            let counts = [count(" failures=\""), count(" errors=\"")];
+            let is_good = counts.contains(&Some(true)) && !counts.contains(&Some(false));
             return Some(if is_good { Class::Noise } else { Class::Summary });
         }
         if trimmed.starts_with("</") || trimmed.starts_with("<skipped") {

@@ -375,6 +375,13 @@ mod tests {
             "<?xml version=\"1.0\"?><testsuites><testsuite name=\"tea\" tests=\"61\" failures=\"1\">{cases}<testcase classname=\"Tea\" name=\"lid\" time=\"0.1\"><failure message=\"lid is lost\">Tea.java:33</failure></testcase></testsuite></testsuites>"
         );
         check(&junit, 120, &["name=\"lid\"", "lid is lost", "Tea.java:33", "failures=\"1\""], &["cup7\""]);
+        // A suite without failures may have errors, and one without errors failures.
+        for counts in ["failures=\"0\" errors=\"3\"", "errors=\"0\" failures=\"20\"", "failures=\"1\""] {
+            let broken = format!(
+                "<?xml version=\"1.0\"?>\n<testsuites>\n<testsuite name=\"tea\" tests=\"61\" {counts}>\n{cases}\n<testcase classname=\"Tea\" name=\"lid\">\n<error message=\"lid is lost\">Tea.java:33</error>\n</testcase>\n</testsuite>\n</testsuites>\n"
+            );
+            check(&broken, 130, &[counts, "lid is lost"], &["cup7\""]);
+        }
 
         let warnings = lines(40, |index| {
             format!(
