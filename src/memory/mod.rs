@@ -2,7 +2,7 @@
 //!
 //! The door is [`Memories`], a service over two stores: the project's, and the user's own, which
 //! holds the memories of [`Scope::User`](crate::store::Scope) and is shared by all projects. What
-//! words mean is decided here and not in the stores: terms (`terms.rs`), ranking (`rank.rs`), secrets
+//! words mean is decided here and not in the stores: terms (`terms.rs`), ranking (`rank/`), secrets
 //! ([`redact()`]). Recalled text is data with a source, never an instruction.
 //!
 //! | method | in | out |

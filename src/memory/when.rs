@@ -10,7 +10,7 @@ use jiff::{Span, ToSpan};
 
 use crate::base::Timestamp;
 
-/// Words before a time that say on which side of it is meant.
+/// Words before a time with which a month or a year alone is one.
 const RELATIONS: [&str; 6] = ["before", "until", "till", "after", "since", "from"];
 
 /// A stretch of time, in microseconds: from `from` on, before `to`.
@@ -58,7 +58,7 @@ pub(super) fn named(query: &str, now: Timestamp) -> Option<Window> {
         match relation {
             Some("before" | "until" | "till") => window(None, Some(days.0)),
             Some("after") => window(Some(days.1), None),
-            Some("since" | "from") => window(Some(days.0), None),
+            Some("since") => window(Some(days.0), None),
             _ => window(Some(days.0), Some(days.1)),
         }
     })
@@ -108,11 +108,17 @@ fn relative(which: &str, rest: &[&str], today: Date) -> Option<(Date, Date)> {
         return Some((minus(today, span)?, today.tomorrow().ok()?));
     }
     let this = which == "this";
+    // "The past week" reaches up to today, "last week" is the one before this.
+    if which == "past"
+        && let Some(span) = span(word(0), 1)
+    {
+        return Some((minus(today, span)?, today.tomorrow().ok()?));
+    }
     if let Some(weekday) = weekday(word(0)) {
         return day(latest(today, weekday, this)?);
     }
     if let Some(month) = month(word(0)) {
-        let year = if month < today.month() || (this && month == today.month()) { 0 } else { 1 };
+        let year = i16::from(!this && month >= today.month());
         return whole_month(today.year() - year, month);
     }
     let back = i16::from(!this);
@@ -170,6 +176,9 @@ fn lone(words: &[&str], today: Date) -> Option<(Date, Date)> {
 fn ago(words: &[&str], today: Date) -> Option<(Date, Date)> {
     let word = |at: usize| words.get(at).copied().unwrap_or("");
     let count = number(word(0))?;
+    if (word(0), word(1)) == ("couple", "of") {
+        return ago(&[&["couple"], &words[2..]].concat(), today);
+    }
     if word(2) != "ago" {
         return None;
     }
@@ -315,6 +324,12 @@ mod tests {
             ("since May 2023", "2023-05-01", "..."),
             ("before 2024-03-01", "...", "2024-03-01"),
             ("since May", "2026-05-01", "..."),
+            ("decisions from 2023", "2023-01-01", "2024-01-01"),
+            ("notes from last week", "2026-11-16", "2026-11-23"),
+            ("what changed in the past week", "2026-11-17", "2026-11-25"),
+            ("plans for this December", "2026-12-01", "2027-01-01"),
+            ("last December's trip", "2025-12-01", "2026-01-01"),
+            ("a couple of weeks ago", "2026-11-07", "2026-11-14"),
             ("what broke before 2024", "...", "2024-01-01"),
             ("after May 2023", "2023-06-01", "..."),
         ] {
