@@ -1,6 +1,6 @@
 //! Finding what was remembered.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::alike::Distinct;
 use super::rank::{self, Ranked, ScorePart};
@@ -298,18 +298,19 @@ async fn best(
         };
         tokio::task::spawn_blocking(rank).await.expect("ranking does not panic")
     };
-    let mut of_source: Vec<std::vec::IntoIter<Memory>> = Vec::with_capacity(sources.len());
+    // By id and not by place: a restore since may have taken some of them away.
+    let mut of_source: Vec<HashMap<MemoryId, Memory>> = Vec::with_capacity(sources.len());
     for (source, (store, _)) in sources.iter().enumerate() {
         let own: Vec<MemoryId> =
             ranked.iter().zip(&ids).filter(|(one, _)| one.source == source).map(|(_, id)| id.clone()).collect();
-        of_source.push(store.memories(&own).await?.into_iter());
+        let found = store.memories(&own).await?.into_iter();
+        of_source.push(found.map(|memory| (memory.content.id.clone(), memory)).collect());
     }
     let mut distinct = Distinct::default();
     let mut memories = Vec::new();
     let mut repeated = 0;
     for (one, id) in ranked.into_iter().zip(ids) {
-        let Some(memory) = of_source[one.source].next() else { continue };
-        debug_assert_eq!(memory.content.id, id);
+        let Some(memory) = of_source[one.source].remove(&id) else { continue };
         if memory.forgotten_at.is_some() {
             continue;
         }

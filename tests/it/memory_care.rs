@@ -169,6 +169,166 @@ async fn a_damaged_store_is_replaced_only_when_others_have_ended() {
     assert_eq!(current(&SqliteStore::new(path)).await, ["kept"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_was_acknowledged_during_a_restore_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::new(database(folder.path()));
+    let backup = folder.path().join("backup.db");
+    store.add_memories(vec![memory("from the beginning")]).await.expect("added");
+    store.back_up(Some(&backup), at(1)).await.expect("a backup");
+    let many = (0..2_000).map(|number| memory(&format!("fact {number} {}", "x".repeat(200)))).collect();
+    store.add_memories(many).await.expect("added");
+
+    let (ended, over) = tokio::sync::watch::channel(false);
+    let other = SqliteStore::new(database(folder.path()));
+    let writing = tokio::spawn(async move {
+        let mut acknowledged = Vec::new();
+        while !*over.borrow() {
+            let new = memory(&format!("note {}", acknowledged.len()));
+            let id = new.id.clone();
+            other.add_memories(vec![new]).await.expect("added");
+            acknowledged.push(id);
+        }
+        acknowledged
+    });
+    let mut kept = Vec::new();
+    for round in 0..3 {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        kept.push(store.restore(&backup, at(10 + round), false).await.expect("restored").kept.expect("a backup"));
+    }
+    ended.send(true).expect("somebody writes");
+    let acknowledged = writing.await.expect("no panic");
+    assert!(acknowledged.len() > 3, "{}", acknowledged.len());
+    let mut found: Vec<MemoryId> = Vec::new();
+    for file in kept.into_iter().chain([database(folder.path())]) {
+        let one = SqliteStore::new(file);
+        found.extend(one.memories(&acknowledged).await.expect("read").into_iter().map(|memory| memory.content.id));
+    }
+    let lost: Vec<&MemoryId> = acknowledged.iter().filter(|id| !found.contains(id)).collect();
+    assert!(lost.is_empty(), "{} of {} lost", lost.len(), acknowledged.len());
+}
+
+#[tokio::test]
+async fn a_healthy_store_that_cannot_be_kept_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path());
+    let backup = folder.path().join("backup.db");
+    {
+        let store = SqliteStore::new(path.clone());
+        store.add_memories(vec![memory("in the backup")]).await.expect("added");
+        store.back_up(Some(&backup), at(1)).await.expect("a backup");
+        store.add_memories(vec![memory("stored since")]).await.expect("added");
+    }
+    // Something is in the way of the copy that is made before a migration.
+    raw(&path)
+        .execute_batch(
+            "DROP TABLE uses; DROP TABLE meanings; ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;",
+        )
+        .expect("as the version before wrote it");
+    let obstacle = folder.path().join("data/memory.db.v3.backup");
+    fs::create_dir_all(obstacle.join("full")).expect("a folder");
+    let store = SqliteStore::new(path.clone());
+    for replace_damaged in [false, true] {
+        let error = store.restore(&backup, at(2), replace_damaged).await.expect_err("it cannot be kept");
+        assert!(matches!(error, StoreError::Folder { .. }), "{error}");
+        assert!(!error.to_string().contains("damaged"), "{error}");
+    }
+    fs::remove_dir_all(obstacle).expect("removed");
+    assert_eq!(current(&store).await, ["in the backup", "stored since"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn backups_of_the_same_second_do_not_meet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = SqliteStore::new(database(folder.path()));
+    let many = (0..300).map(|number| memory(&format!("fact {number} {}", "x".repeat(200)))).collect();
+    first.add_memories(many).await.expect("added");
+    let mine = folder.path().join("mine.db");
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let target = (number % 2 == 0).then(|| mine.clone());
+        let store = SqliteStore::new(database(folder.path()));
+        tasks.spawn(async move { (target.is_some(), store.back_up(target.as_deref(), at(5)).await) });
+    }
+    let (mut made, mut refused) = (Vec::new(), 0);
+    for (is_named, done) in tasks.join_all().await {
+        match done {
+            Ok(info) => made.push(info.path),
+            Err(error) if is_named && error.to_string().contains("name another") => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    made.sort();
+    made.dedup();
+    assert_eq!((made.len(), refused), (7, 5), "{made:?}");
+    for path in &made {
+        let rows: i64 = raw(path).query_one("SELECT count(*) FROM memories", [], |row| row.get(0)).expect("a number");
+        assert_eq!(rows, 300, "{}", path.display());
+    }
+    let mut copies = first.copies();
+    copies.sort();
+    assert_eq!(copies, made, "and nothing unfinished is left");
+}
+
+#[tokio::test]
+async fn a_copy_is_noted_before_there_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::new(database(folder.path()));
+    store.add_memories(vec![memory("kept")]).await.expect("added");
+    fs::create_dir(folder.path().join("data/memory.db.backups")).expect("in the way of the notes");
+    let mine = folder.path().join("mine.db");
+    store.back_up(Some(&mine), at(1)).await.expect_err("nobody would know of it");
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").map(|one| one.expect("a file").path()).collect();
+    assert_eq!(left, [folder.path().join("data")]);
+}
+
+#[tokio::test]
+async fn the_log_of_a_replaced_file_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path());
+    let backup = folder.path().join("backup.db");
+    {
+        let store = SqliteStore::new(path.clone());
+        store.add_memories(vec![memory("kept")]).await.expect("added");
+        store.back_up(Some(&backup), at(1)).await.expect("a backup");
+    }
+    // Whoever has it open keeps its log from going away.
+    let open = raw(&path);
+    open.execute_batch("UPDATE memories SET importance = 0.7;").expect("written");
+    let mut bytes = fs::read(&path).expect("readable");
+    bytes[4_096..].fill(0x5a);
+    fs::write(&path, &bytes).expect("damaged");
+    let store = SqliteStore::new(path.clone());
+    let kept = store.restore(&backup, at(3), true).await.expect("replaced").kept.expect("kept");
+    let log = PathBuf::from(format!("{}-wal", kept.display()));
+    assert!(log.exists(), "{}", log.display());
+    assert!(store.copies().contains(&log), "{:?}", store.copies());
+}
+
+#[tokio::test]
+async fn a_score_stays_with_its_memory_when_another_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path());
+    let clock = Arc::new(FixedClock::new(at(100)));
+    let store = Arc::new(SqliteStore::new(path.clone()));
+    let memories = Memories::new(store, Arc::new(InMemoryStore::default()), clock);
+    let best = "The harbour crane needs a new steel cable";
+    memories
+        .remember(vec![draft(best), draft("The crane stands still"), draft("Cable television was cancelled")])
+        .await
+        .expect("kept");
+    let request = RecallRequest { query: "harbour crane steel cable".to_owned(), limit: 5, ..RecallRequest::default() };
+    let before = memories.recall(&request).await.expect("recalled").memories;
+    assert_eq!((before.len(), before[0].memory.content.text.as_str()), (3, best));
+    // As when the file changes after the index was asked and before the texts are read.
+    raw(&path).execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM memories WHERE number = 1;").expect("removed");
+    let after = memories.recall(&request).await.expect("recalled").memories;
+    let scores = |all: &[context_engine::memory::Recalled]| -> Vec<(String, f64)> {
+        all.iter().map(|one| (one.memory.content.text.clone(), one.score)).collect()
+    };
+    assert_eq!(scores(&after), scores(&before[1..]));
+}
+
 #[test]
 fn purging_names_every_backup() {
     let place = Place::new();
@@ -181,9 +341,12 @@ fn purging_names_every_backup() {
     assert_eq!(made["rows"]["memories"], 1);
     assert!(place.ctx(&["backup"]).exits(0).contains("1 memories with their history"));
     place.ctx(&["restore", elsewhere.to_str().expect("UTF-8")]).exits(0);
+    let moved = place.project().join("moved.db");
+    fs::copy(&elsewhere, &moved).expect("copied by hand");
+    place.ctx(&["restore", moved.to_str().expect("UTF-8")]).exits(0);
     let purged = place.ctx(&["memory", "forget", &id, "--purge"]);
     let said = purged.exits(0);
-    for name in ["mine.db", ".before-restore.", "Z.backup"] {
+    for name in ["mine.db", "moved.db", ".before-restore.", "Z.backup"] {
         assert!(said.lines().any(|line| line.contains(name) && line.contains("delete it")), "{name}: {said}");
     }
     place.ctx(&["restore", "there-is-none.db"]).exits(5);

@@ -17,7 +17,7 @@ const EXAMPLES: usize = 5;
 /// Says what is wrong with the file; with `mend`, puts right what can be.
 pub(super) fn examine(connection: &Connection, mend: bool) -> rusqlite::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    if let Err(detail) = backup::check_pages(connection) {
+    if let Some(detail) = backup::check_pages(connection)? {
         let detail = format!("{detail}; restore a backup with `ctx restore`");
         findings.push(Finding { name: "damaged_file", count: 1, detail, examples: Vec::new(), mended: false });
         // What else is wrong follows from it, and writing would make it worse.

@@ -118,11 +118,18 @@ pub(super) fn prepare_folder_of(path: &Path) -> Result<(), StoreError> {
 
 /// Makes a file that only its owner can read, and leaves one that is there.
 pub(super) fn private_file(path: &Path) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    private(fs::OpenOptions::new().create(true).truncate(false), path)
+}
+
+/// Makes such a file under a name that must not be there.
+pub(super) fn new_private_file(path: &Path) -> io::Result<()> {
+    private(fs::OpenOptions::new().create_new(true), path)
+}
+
+fn private(options: &mut fs::OpenOptions, path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.write(true).open(path).map(drop)
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {

@@ -97,19 +97,33 @@ fn back_up(path: &Path, version: i64) -> Result<(), StoreError> {
 }
 
 /// Returns the copies of the file at `path` that lie beside it: from before migrations, from before a
-/// restore, and those that somebody asked for.
+/// restore with the log of a damaged one, and those that somebody asked for.
 pub(super) fn backups(path: &Path) -> Vec<PathBuf> {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_copy = |file: &Path| {
-        let file = file.file_name().and_then(|file| file.to_str()).unwrap_or("");
-        file.strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with('.') && (rest.ends_with(".backup") || rest.ends_with(".unfinished")))
-    };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_copy(file)).collect();
+    let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|file| is_copy(path, file)).collect();
     found.sort();
     found
+}
+
+/// Whether a file is, or would be, one of [`backups`].
+pub(super) fn is_beside(path: &Path, file: &Path) -> bool {
+    let folders = (folder_of(path).canonicalize(), folder_of(file).canonicalize());
+    is_copy(path, file) && matches!(folders, (Ok(one), Ok(other)) if one == other)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a file has the name of a copy of the one at `path`, or of the log of a copy.
+fn is_copy(path: &Path, file: &Path) -> bool {
+    let name = |file: &Path| file.file_name().and_then(|name| name.to_str()).unwrap_or("").to_owned();
+    let (own, name) = (name(path), name(file));
+    let name = ["-wal", "-shm", "-journal"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    !own.is_empty()
+        && name
+            .strip_prefix(&own)
+            .is_some_and(|rest| rest.starts_with('.') && (rest.ends_with(".backup") || rest.ends_with(".unfinished")))
 }
 
 #[cfg(test)]
@@ -139,8 +153,10 @@ mod tests {
         let backup = Connection::open(backup_path(&path, 1)).expect("a backup");
         let name: String = backup.query_one("SELECT name FROM things", [], |row| row.get(0)).expect("a row");
         assert_eq!((name.as_str(), version(&backup).expect("a version")), ("kept", 1));
-        assert_eq!(backups(&path), [backup_path(&path, 1)]);
         assert!(backup.prepare("SELECT size FROM things").is_err());
+        // Its log is there for as long as somebody has it open.
+        drop(backup);
+        assert_eq!(backups(&path), [backup_path(&path, 1)]);
     }
 
     #[test]
