@@ -90,7 +90,14 @@ fn words(normalized: &str) -> HashSet<String> {
     normalized.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether two texts have nearly the same words, and exactly the same numbers.
+/// Words that turn what is said into its opposite; the beginnings of "don't" and its like among them.
+const NEGATIONS: [&str; 26] = [
+    "not", "no", "never", "none", "nor", "neither", "without", "cannot", "don", "dont", "doesn", "didn", "isn", "aren",
+    "wasn", "weren", "won", "wouldn", "cant", "couldn", "shouldn", "mustn", "hasn", "haven", "hadn", "except",
+];
+
+/// Whether two texts have nearly the same words, exactly the same numbers, and neither says the opposite
+/// of the other or names something else in its place: one may only add words.
 fn alike(one: &HashSet<String>, other: &HashSet<String>) -> bool {
     let (shorter, longer) = (one.len().min(other.len()) as f64, one.len().max(other.len()) as f64);
     if shorter < ALIKE * longer {
@@ -98,8 +105,12 @@ fn alike(one: &HashSet<String>, other: &HashSet<String>) -> bool {
     }
     let common = one.intersection(other).count();
     let union = one.len() + other.len() - common;
-    let number = |word: &&String| word.bytes().any(|byte| byte.is_ascii_digit());
-    common as f64 >= ALIKE * union as f64 && one.symmetric_difference(other).filter(number).count() == 0
+    if (common as f64) < ALIKE * union as f64 {
+        return false;
+    }
+    let tells = |word: &String| word.bytes().any(|byte| byte.is_ascii_digit()) || NEGATIONS.contains(&word.as_str());
+    let adds = |one: &HashSet<String>, other| one.difference(other).any(|word| !terms::is_stop_word(word));
+    !one.symmetric_difference(other).any(tells) && !(adds(one, other) && adds(other, one))
 }
 
 #[cfg(test)]
@@ -114,6 +125,11 @@ mod tests {
         let texts = [base, "Lunch is at noon", &near, &other, "lunch is at noon!", "", ""];
         assert_eq!(groups(&texts), [vec![0, 2], vec![1, 4]]);
         assert!(groups(&["port 80", "port 81"]).is_empty());
+        for other in ["must not run", "must never run", "need not run", "has to walk"] {
+            let rule = "the nightly import of the warehouse must run before the report of the finance team starts";
+            let changed = rule.replace("must run", other);
+            assert!(groups(&[rule, &changed]).is_empty(), "{changed}");
+        }
     }
 
     #[test]
@@ -129,7 +145,7 @@ mod tests {
             let mut words: Vec<String> = (0..20).map(|_| format!("w{}", (b'a' + next(26) as u8) as char)).collect();
             if number % 3 > 0 {
                 words = texts[number - 1].split(' ').map(str::to_owned).collect();
-                words[next(20) as usize] = "changed".to_owned();
+                words.push(["really", "always", "quite"][next(3) as usize].to_owned());
             }
             texts.push(words.join(" "));
         }

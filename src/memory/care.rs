@@ -90,6 +90,11 @@ impl Memories {
             }
             versions.push(later);
         }
+        // What was merged into one of them, as a worse wording of the same.
+        let ids: Vec<MemoryId> = versions.iter().map(|memory| memory.content.id.clone()).collect();
+        let merged = store.replaced_by(&ids).await?;
+        versions.extend(merged.into_iter().filter(|memory| !ids.contains(&memory.content.id)));
+        versions.sort_by_key(|memory| memory.content.created_at);
         versions.iter_mut().for_each(|memory| drop(redact_memory(memory)));
         Ok(versions)
     }

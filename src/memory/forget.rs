@@ -36,7 +36,7 @@ pub struct Forgetting {
     pub already: Vec<MemoryId>,
     /// Ids that no store knows.
     pub unknown: Vec<MemoryId>,
-    /// Files beside the stores that may still hold what was purged: backups from before migrations.
+    /// Files beside the stores that may still hold what was purged: backups, whoever made them.
     pub copies: Vec<PathBuf>,
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -144,6 +144,8 @@ async fn with_versions(store: &dyn Store, chosen: Vec<Memory>, later: bool) -> R
         let next = memory.superseded_by.iter().filter(|_| later);
         let versions: Vec<MemoryId> = memory.content.supersedes.iter().chain(next).cloned().collect();
         waiting.extend(store.memories(&versions).await?);
+        // Those that were merged into it are wordings of it too, though it did not come to replace them.
+        waiting.extend(store.replaced_by(std::slice::from_ref(&memory.content.id)).await?);
         all.push(memory);
     }
     all.sort_by(|one, other| one.content.id.cmp(&other.content.id));

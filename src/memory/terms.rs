@@ -71,6 +71,11 @@ pub(super) fn telling(text: &str) -> BTreeSet<String> {
     words(text).into_iter().filter(|word| word.telling).map(|word| word.term).collect()
 }
 
+/// Whether a word, in lower case, is in most texts and tells nothing.
+pub(super) fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.contains(word)
+}
+
 /// Returns the text as duplicates are recognised by: letters and digits, folded, single blanks.
 pub(super) fn normalized(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric() && !is_mark(c));

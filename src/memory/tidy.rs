@@ -141,7 +141,7 @@ impl Memories {
                 let id = &memory.content.id;
                 let (merged, forgotten) = match undo {
                     Undo::Run(at) => (memory.superseded_at == Some(*at), memory.forgotten_at == Some(*at)),
-                    Undo::One(wanted) => (id == wanted, id == wanted && memory.forgotten_at.is_some()),
+                    Undo::One(wanted) => (id == wanted, id == wanted && may_have_tidied(memory)),
                 };
                 let mut is_back = false;
                 if merged
@@ -162,6 +162,14 @@ impl Memories {
         back.sort();
         Ok(back)
     }
+}
+
+/// Whether a memory was forgotten for a reason that tidying has, and not because somebody wished it.
+fn may_have_tidied(memory: &Memory) -> bool {
+    let content = &memory.content;
+    memory.forgotten_at.is_some_and(|at| {
+        content.expires_at.is_some_and(|end| end <= at) || (content.kind == MemoryKind::Episode && !content.pinned)
+    })
 }
 
 async fn current(store: &dyn Store) -> Result<Vec<Memory>, MemoryError> {
@@ -229,7 +237,8 @@ fn plan(memories: &[Memory], used: &BTreeSet<MemoryId>, rules: &TidyRules, now: 
 }
 
 /// What must be the same for two memories to stand for each other: who shares them, who said it and
-/// where, and the topic. Two people may both say yes.
+/// where, the topic, the kind, and how long it holds. Two people may both say yes, and what lasts is not
+/// replaced by what ends tomorrow.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group<'a> {
     scope: &'a str,
@@ -237,6 +246,8 @@ struct Group<'a> {
     session: Option<&'a str>,
     actor: Option<String>,
     topic: Option<&'a str>,
+    kind: &'a str,
+    expires_at: Option<Timestamp>,
 }
 
 impl<'a> Group<'a> {
@@ -249,6 +260,8 @@ impl<'a> Group<'a> {
             session: of_session.then_some(content.session_id.as_deref()).flatten(),
             actor: content.actor.as_deref().map(str::to_lowercase),
             topic: content.topic_key.as_deref(),
+            kind: content.kind.as_str(),
+            expires_at: content.expires_at,
         }
     }
 }

@@ -69,6 +69,14 @@ impl Store for InMemoryStore {
         Ok(found)
     }
 
+    async fn replaced_by(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
+        let state = self.state();
+        let is_replaced =
+            |number: &u32| state.memories[*number as usize].superseded_by.as_ref().is_some_and(|by| ids.contains(by));
+        let numbers = 0..u32::try_from(state.memories.len()).unwrap_or(u32::MAX);
+        Ok(numbers.filter(is_replaced).map(|number| state.shown(number)).collect())
+    }
+
     async fn list_memories(
         &self,
         filter: &MemoryFilter,
@@ -173,6 +181,8 @@ impl Store for InMemoryStore {
                 content.terms.clear();
                 content.length = 0;
                 content.metadata = "{}".to_owned();
+                state.meanings.remove(&number);
+                state.uses.remove(id);
             }
             for list in state.postings.values_mut() {
                 list.retain(|posting| posting.number != number);
@@ -427,7 +437,9 @@ impl Store for InMemoryStore {
     async fn put_meanings(&self, meanings: Vec<(MemoryId, Meaning)>) -> Result<(), StoreError> {
         let mut state = self.state();
         for (id, meaning) in meanings {
-            if let Some(number) = state.numbers.get(&id).copied() {
+            if let Some(number) = state.numbers.get(&id).copied()
+                && !state.memories[number as usize].content.text.is_empty()
+            {
                 state.meanings.insert(number, meaning);
                 state.reindex(number);
             }

@@ -70,6 +70,9 @@ pub trait Store: Send + Sync {
     /// Returns the ids of memories that end so, history included, in their order.
     async fn ids_ending(&self, end: &str) -> Result<Vec<MemoryId>, StoreError>;
 
+    /// Returns the memories in whose place one of these stands, however it came there.
+    async fn replaced_by(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError>;
+
     /// Returns up to `limit` memories that pass the filter, newest first, after skipping `offset`.
     async fn list_memories(
         &self,

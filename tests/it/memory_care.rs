@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use context_engine::base::{Clock, FixedClock, MemoryId};
-use context_engine::memory::{Draft, Memories, Reason, RecallRequest, TidyRules, Undo};
+use context_engine::memory::{Draft, ForgetRequest, Memories, Reason, RecallRequest, TidyRules, Undo};
 use context_engine::store::{InMemoryStore, MemoryFilter, MemoryKind, SqliteStore, Store, StoreError};
 use context_engine::tools::ErrorKind;
 use jiff::SignedDuration;
@@ -20,6 +20,10 @@ use crate::support::{self, Project};
 fn draft(text: &str) -> Draft {
     Draft { text: text.to_owned(), ..Draft::default() }
 }
+
+/// Takes back what came after the third version of the schema.
+const VERSION_3: &str = "DROP INDEX memories_superseded; DROP TABLE uses; DROP TABLE meanings; \
+                         ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;";
 
 fn database(folder: &Path) -> PathBuf {
     folder.join("data/memory.db")
@@ -126,11 +130,7 @@ async fn an_older_backup_is_brought_up_to_date_and_its_memories_get_vectors() {
     assert!(store.without_meaning(9).await.expect("asked").is_empty());
     let old = folder.path().join("old.db");
     store.back_up(Some(&old), at(101)).await.expect("a backup");
-    raw(&old)
-        .execute_batch(
-            "DROP TABLE uses; DROP TABLE meanings; ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;",
-        )
-        .expect("as the version before wrote it");
+    raw(&old).execute_batch(VERSION_3).expect("as the version before wrote it");
     let restored = store.restore(&old, at(102), false).await.expect("restored");
     assert_eq!(restored.from.schema_version, 3);
     assert_eq!(store.without_meaning(9).await.expect("asked").len(), 2);
@@ -220,11 +220,7 @@ async fn a_healthy_store_that_cannot_be_kept_is_not_replaced() {
         store.add_memories(vec![memory("stored since")]).await.expect("added");
     }
     // Something is in the way of the copy that is made before a migration.
-    raw(&path)
-        .execute_batch(
-            "DROP TABLE uses; DROP TABLE meanings; ALTER TABLE memories DROP COLUMN asks; PRAGMA user_version = 3;",
-        )
-        .expect("as the version before wrote it");
+    raw(&path).execute_batch(VERSION_3).expect("as the version before wrote it");
     let obstacle = folder.path().join("data/memory.db.v3.backup");
     fs::create_dir_all(obstacle.join("full")).expect("a folder");
     let store = SqliteStore::new(path.clone());
@@ -521,6 +517,39 @@ async fn undoing_a_tidying_leaves_what_people_replaced_alone() {
     fixture.keep(Draft { topic_key: Some("port".to_owned()), ..draft("The port is 81") }).await;
     assert!(fixture.memories.undo_tidying(&Undo::One(old)).await.expect("undone").is_empty());
     assert_eq!(fixture.texts().await, ["The port is 81"]);
+    let regretted = fixture.keep(draft("The code of the door is known to Ann")).await;
+    let request = ForgetRequest { ids: vec![regretted.clone()], ..ForgetRequest::default() };
+    fixture.memories.forget(&request).await.expect("forgotten");
+    assert!(fixture.memories.undo_tidying(&Undo::One(regretted)).await.expect("undone").is_empty());
+    // What tidying did comes back.
+    let kept = fixture.keep(draft(RELEASE)).await;
+    fixture.keep(draft(&format!("{RELEASE} always"))).await;
+    fixture.clock.advance(SignedDuration::from_mins(1));
+    let done = fixture.memories.tidy(&TidyRules::default(), false).await.expect("tidied");
+    assert_eq!(done.tidied.iter().map(|one| &one.id).collect::<Vec<_>>(), [&kept]);
+    assert_eq!(fixture.memories.undo_tidying(&Undo::One(kept.clone())).await.expect("undone"), [kept]);
+}
+
+#[tokio::test]
+async fn purging_the_better_version_leaves_no_copy_of_the_worse() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path());
+    let (project, user) = (SqliteStore::new(path.clone()), InMemoryStore::default());
+    let clock = Arc::new(FixedClock::new("2026-03-01T12:00:00Z".parse().expect("a time")));
+    let fixture = Fixture { memories: Memories::new(Arc::new(project), Arc::new(user), clock.clone()), clock };
+    let worse = fixture.keep(draft(RELEASE)).await;
+    let best = fixture.keep(draft(&format!("{RELEASE} always"))).await;
+    fixture.memories.tidy(&TidyRules::default(), false).await.expect("tidied");
+    let versions = fixture.memories.versions(&best).await.expect("versions");
+    assert_eq!(versions.iter().map(|one| &one.content.id).collect::<Vec<_>>(), [&worse, &best]);
+    let request = ForgetRequest { ids: vec![best], purge: true, ..ForgetRequest::default() };
+    let done = fixture.memories.forget(&request).await.expect("purged");
+    assert_eq!(done.forgotten.len(), 2);
+    let trace = RELEASE.as_bytes();
+    for end in ["", "-wal"] {
+        let bytes = fs::read(format!("{}{end}", path.display())).unwrap_or_default();
+        assert!(!bytes.windows(trace.len()).any(|part| part == trace), "a trace is left in memory.db{end}");
+    }
 }
 
 #[test]

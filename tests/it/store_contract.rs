@@ -311,6 +311,8 @@ async fn merging_is_taken_back_by_its_moment(store: AnyStore) {
     assert_eq!(texts(&store, history).await.len(), 3, "history has it");
     let old = store.memories(&ids[..1]).await.expect("read").remove(0);
     assert_eq!((old.superseded_by.as_ref(), old.superseded_at), (Some(&ids[1]), Some(at(9))));
+    assert_eq!(store.replaced_by(&ids[1..]).await.expect("read"), [old]);
+    assert_eq!(store.replaced_by(&ids[..1]).await.expect("read"), []);
     assert!(store.unmerge_memories(ids.clone(), at(8)).await.expect("parted").is_empty());
     assert_eq!(store.unmerge_memories(ids.clone(), at(9)).await.expect("parted"), [ids[0].clone()]);
     assert_eq!(texts(&store, MemoryFilter::default()).await.len(), 3);

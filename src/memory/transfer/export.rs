@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::markdown;
 use super::record::Record;
+use crate::base::MemoryId;
 use crate::memory::{Memories, MemoryError, redact};
 use crate::store::{Memory, Scope};
 
@@ -20,8 +21,8 @@ pub struct Exported {
     pub memories: usize,
     /// How many of them are history: superseded by others.
     pub history: usize,
-    /// Files of memories that are in the folder and were not exported now, because they have been
-    /// forgotten since.
+    /// Files that are in the folder and not exported any more, because their memories have been forgotten
+    /// since or have a file of another name. Files of memories that are not known here are none of them.
     pub stale: Vec<PathBuf>,
 }
 
@@ -53,9 +54,13 @@ impl Memories {
                 Ok(())
             })
             .await?;
+        let ids: HashSet<MemoryId> = written.iter().filter_map(|name| markdown::id_in_name(name)).collect();
         for entry in fs::read_dir(folder).map_err(|error| unwritable(&error))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if markdown::id_in_name(&name).is_some() && !written.contains(&name) {
+            let Some(id) = markdown::id_in_name(&name).filter(|_| !written.contains(&name)) else { continue };
+            // A file of another scope, or of another project, is none of ours to judge.
+            let is_forgotten = || async { self.find(&id).await.is_ok_and(|(_, memory)| memory.forgotten_at.is_some()) };
+            if ids.contains(&id) || is_forgotten().await {
                 exported.stale.push(entry.path());
             }
         }

@@ -128,6 +128,9 @@ impl Record {
     /// Makes the memory of it, with secrets replaced; the error says why it cannot be kept.
     pub(super) fn into_memory(self) -> Result<(Memory, Vec<Redacted>), String> {
         let Self { id, order, superseded_by, superseded_at, created_at, .. } = self;
+        if !(0..=ORDER_MAX).contains(&order) {
+            return Err(format!("its order is {order}, expected 0 to {ORDER_MAX}"));
+        }
         let draft = Draft {
             text: self.text,
             kind: self.kind,
@@ -150,6 +153,9 @@ impl Record {
         Ok((Memory { content, order, superseded_by, superseded_at, forgotten_at: None }, redacted))
     }
 }
+
+/// Beyond this, numbers of JSON are not exact, and a session has no place left behind it.
+const ORDER_MAX: i64 = 1 << 53;
 
 fn is_zero(number: &i64) -> bool {
     *number == 0

@@ -159,6 +159,17 @@ pub(super) fn by_id(connection: &Connection, id: &MemoryId) -> rusqlite::Result<
         .optional()
 }
 
+/// Returns the memories that one took the place of.
+pub(super) fn replaced_by(connection: &Connection, id: &MemoryId) -> rusqlite::Result<Vec<Memory>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, {TEXT_COLUMNS} FROM memories m JOIN texts t USING (number) \
+             WHERE m.superseded_by = ? ORDER BY m.number"
+        ))?
+        .query_map([id.as_str()], whole)?
+        .collect()
+}
+
 /// Returns the memories of a session between two places.
 pub(super) fn session(connection: &Connection, session_id: &str, from: i64, to: i64) -> rusqlite::Result<Vec<Memory>> {
     connection

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_savings.sql"),
     include_str!("../migrations/0004_meanings.sql"),
     include_str!("../migrations/0005_uses.sql"),
+    include_str!("../migrations/0006_replaced.sql"),
 ];
 
 /// Brings the file at `path` up to date, with a backup of what was there before.

@@ -108,6 +108,15 @@ impl Store for SqliteStore {
         self.read("looking for a memory", move |connection| care::ids_ending(connection, &end)).await
     }
 
+    async fn replaced_by(&self, ids: &[MemoryId]) -> Result<Vec<Memory>, StoreError> {
+        let ids = ids.to_vec();
+        let find = move |connection: &Connection| {
+            let lists = ids.iter().map(|id| memories::replaced_by(connection, id));
+            Ok(lists.collect::<rusqlite::Result<Vec<_>>>()?.concat())
+        };
+        self.read("reading what memories replaced", find).await
+    }
+
     async fn list_memories(
         &self,
         filter: &MemoryFilter,
