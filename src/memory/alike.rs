@@ -110,7 +110,8 @@ fn alike(one: &HashSet<String>, other: &HashSet<String>) -> bool {
     }
     let tells = |word: &String| word.bytes().any(|byte| byte.is_ascii_digit()) || NEGATIONS.contains(&word.as_str());
     let adds = |one: &HashSet<String>, other| one.difference(other).any(|word| !terms::is_stop_word(word));
-    !one.symmetric_difference(other).any(tells) && !(adds(one, other) && adds(other, one))
+    let replaced = adds(one, other) && adds(other, one);
+    !replaced && !one.symmetric_difference(other).any(tells)
 }
 
 #[cfg(test)]
