@@ -32,7 +32,7 @@ const WITHIN: f64 = 1.0;
 
 /// Without a query, what the first and the last turn get, their neighbours half of it; a turn that tells
 /// as much as the others has about a third of 1.
-const ENDS: f64 = 2.0;
+const ENDS: f64 = 1.0;
 
 /// How much sooner a short turn is taken that tells as much for its length.
 const BREVITY: f64 = 0.3;
@@ -344,7 +344,7 @@ impl Telling {
     fn weight(&self) -> f64 {
         let up_to = |count: u32, most: u32| f64::from(count.min(most));
         let sum = 0.17 * up_to(self.own, 3) - 0.24 * up_to(self.other, 3)
-            + 0.37 * up_to(self.times, 2)
+            + 0.5 * up_to(self.times, 2)
             + 0.37 * up_to(self.figures, 2)
             + 0.13 * up_to(self.past, 3);
         sum.exp() * if self.is_question { 0.6 } else { 1.0 }
