@@ -303,12 +303,16 @@ async fn best(
     for (source, (store, _)) in sources.iter().enumerate() {
         let own: Vec<MemoryId> =
             ranked.iter().zip(&ids).filter(|(one, _)| one.source == source).map(|(_, id)| id.clone()).collect();
+        if own.is_empty() {
+            of_source.push(HashMap::new());
+            continue;
+        }
         let found = store.memories(&own).await?.into_iter();
         of_source.push(found.map(|memory| (memory.content.id.clone(), memory)).collect());
     }
     let mut distinct = Distinct::default();
     let mut memories = Vec::new();
-    let mut repeated = 0;
+    let (mut skipped, mut repeated) = (0, 0);
     for (one, id) in ranked.into_iter().zip(ids) {
         let Some(memory) = of_source[one.source].remove(&id) else { continue };
         if memory.forgotten_at.is_some() {
@@ -316,13 +320,12 @@ async fn best(
         }
         if !distinct.is_new(&memory.content.text) {
             repeated += 1;
-            continue;
+        } else if skipped < offset {
+            skipped += 1;
+        } else if memories.len() < limit {
+            memories.push(recalled(memory, one.score, one.parts, None));
         }
-        memories.push(recalled(memory, one.score, one.parts, None));
     }
-    let skipped = offset.min(memories.len());
-    memories.drain(..skipped);
-    memories.truncate(limit);
     let more = total.saturating_sub(skipped + memories.len() + repeated);
     Ok(Recollection { memories, more, passing, ..Recollection::default() })
 }

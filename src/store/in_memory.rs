@@ -8,9 +8,9 @@ use jiff::civil::Date;
 
 use super::index::{Index, Posting};
 use super::{
-    Added, AddedStatus, Alike, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter,
-    NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Removal, Removed, Run,
-    RunFilter, RunState, SavingRow, Scope, Step, Store, StoreError, StoreStatus,
+    Added, AddedStatus, Alike, Change, Created, Event, Finding, Forgotten, Holders, Matches, Meaning, Memory,
+    MemoryFilter, NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Removal, Removed,
+    Run, RunFilter, RunState, SavingRow, Scope, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp, content_hash};
 
@@ -104,17 +104,23 @@ impl Store for InMemoryStore {
         Ok(memories.into_iter().map(|put| state.put(put)).collect())
     }
 
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        let state = self.state();
+        let postings = terms.iter().map(|term| state.postings.get(term).cloned().unwrap_or_default()).collect();
+        Ok(state.index.clone().matches(filter, postings))
+    }
+
     async fn match_rare_terms(
         &self,
         terms: &[String],
         most: usize,
         filter: &MemoryFilter,
-    ) -> Result<Matches, StoreError> {
+    ) -> Result<Holders, StoreError> {
         let state = self.state();
         let places = |list: &&Vec<Posting>| list.iter().map(|posting| posting.frequency as usize).sum::<usize>();
         let rare = |term| state.postings.get(term).filter(|list| places(list) <= most).cloned().unwrap_or_default();
         let postings = terms.iter().map(rare).collect();
-        Ok(state.index.clone().matches(filter, postings))
+        Ok(state.index.clone().holders(filter, postings))
     }
 
     async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::filter::MemoryFilter;
 use super::records::{Memory, MemoryKind, Scope};
+use super::selection::{Recent, Selection};
 use crate::base::{MemoryId, Timestamp};
 
 /// The number that stands for no session, no actor, no agent.
@@ -80,16 +81,21 @@ pub(super) struct Brief<'a> {
 }
 
 /// Every memory of a store, without the texts.
+///
+/// What it holds lies in parts, so that a copy of the index, made because a recall still reads it,
+/// shares all but the parts that change.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    /// By the number the store gave.
-    entries: Vec<Option<Entry>>,
-    sessions: Names,
-    actors: Names,
-    agents: Names,
+    /// By the number the store gave, [`BLOCK`] in each.
+    entries: Vec<Arc<Vec<Option<Entry>>>>,
+    sessions: Arc<Names>,
+    actors: Arc<Names>,
+    agents: Arc<Names>,
     /// Sets of tags, sorted and joined.
-    tags: Names,
+    tags: Arc<Names>,
     meanings: Meanings,
+    /// What passed the filter of a recent query.
+    recent: Recent,
 }
 
 /// How often a memory holds a term.
@@ -106,9 +112,19 @@ pub struct Posting {
 pub struct Matches {
     /// The memories.
     pub index: Arc<Index>,
-    /// The numbers of those that pass the filter, ascending.
-    pub passing: Vec<u32>,
+    /// Those that pass the filter.
+    pub passing: Arc<Selection>,
     /// For each term asked: the memories that pass the filter and hold it, by number.
+    pub postings: Vec<Vec<Posting>>,
+}
+
+/// The memories that hold rare terms.
+#[derive(Debug, Clone, Default)]
+pub struct Holders {
+    /// The memories.
+    pub index: Arc<Index>,
+    /// For each term asked: the memories that pass the filter and hold it, by number; none for a term
+    /// that is not rare.
     pub postings: Vec<Vec<Posting>>,
 }
 
@@ -138,36 +154,37 @@ impl Index {
     }
 
     /// The same for a memory of which only this much was read.
-    pub(super) fn put_brief(&mut self, number: u32, brief: &Brief<'_>, mut tags: Vec<String>, meaning: Option<&[i8]>) {
+    pub(super) fn put_brief(&mut self, place: u32, brief: &Brief<'_>, mut tags: Vec<String>, meaning: Option<&[i8]>) {
+        self.recent.clear();
         tags.sort();
         let tags = (!tags.is_empty()).then(|| tags.join(SEPARATOR));
         let entry = Entry {
             id: brief.id.as_bytes()[4..].try_into().expect("an id has sixteen characters"),
             scope: brief.scope,
             kind: brief.kind,
-            agent: self.agents.number(brief.agent),
-            tags: self.tags.number(tags.as_deref()),
+            agent: number(&mut self.agents, brief.agent),
+            tags: number(&mut self.tags, tags.as_deref()),
             created_at: brief.created_at,
             superseded_at: brief.superseded_at.unwrap_or(NEVER),
             expires_at: brief.expires_at.unwrap_or(NEVER),
             forgotten: brief.forgotten,
-            session: self.sessions.number(brief.session),
-            actor: self.actors.number(brief.actor.map(str::to_lowercase).as_deref()),
+            session: number(&mut self.sessions, brief.session),
+            actor: number(&mut self.actors, brief.actor.map(str::to_lowercase).as_deref()),
             order: brief.order,
             occurred_at: brief.occurred_at,
             length: brief.length,
             importance: brief.importance,
             asks: brief.asks,
         };
-        let place = number as usize;
-        if self.entries.len() <= place {
-            self.entries.resize(place + 1, None);
+        let (block, at) = (place as usize / BLOCK, place as usize % BLOCK);
+        while self.entries.len() <= block {
+            self.entries.push(Arc::new(vec![None; BLOCK]));
         }
-        self.entries[place] = Some(entry);
+        Arc::make_mut(&mut self.entries[block])[at] = Some(entry);
         if brief.forgotten {
-            self.meanings.put(number, &[]);
+            self.meanings.put(place, &[]);
         } else if let Some(vector) = meaning {
-            self.meanings.put(number, vector);
+            self.meanings.put(place, vector);
         }
     }
 
@@ -183,7 +200,13 @@ impl Index {
 
     /// Returns the memory of this number, which must have come from this index.
     pub fn entry(&self, number: u32) -> &Entry {
-        self.entries[number as usize].as_ref().expect("the number came from this index")
+        let number = number as usize;
+        self.entries[number / BLOCK][number % BLOCK].as_ref().expect("the number came from this index")
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let all = self.entries.iter().flat_map(|block| block.iter());
+        (0..).zip(all).filter_map(|(number, entry)| Some((number, entry.as_ref()?)))
     }
 
     /// Returns the name of an actor, in lower case.
@@ -196,19 +219,31 @@ impl Index {
         self.sessions.name(session)
     }
 
-    /// Returns the numbers of the memories that pass the filter, ascending.
-    pub fn passing(&self, filter: &MemoryFilter) -> Vec<u32> {
+    /// Returns the memories that pass the filter. The answer is kept for the next query with the same
+    /// filter, until a memory is put in or expires.
+    pub fn passing(&self, filter: &MemoryFilter) -> Arc<Selection> {
+        if let Some(selection) = self.recent.get(filter) {
+            return selection;
+        }
         let resolved = Resolved::new(self, filter);
-        (0..)
-            .zip(&self.entries)
-            .filter(|(_, entry)| entry.as_ref().is_some_and(|entry| resolved.admits(entry)))
-            .map(|(number, _)| number)
-            .collect()
+        let mut numbers = Vec::new();
+        let mut lasts_until = NEVER;
+        for (number, entry) in self.entries() {
+            if resolved.admits(entry) {
+                numbers.push(number);
+                if entry.expires_at > resolved.now {
+                    lasts_until = lasts_until.min(entry.expires_at);
+                }
+            }
+        }
+        let selection = Arc::new(Selection::new(numbers));
+        self.recent.keep(filter, resolved.now..lasts_until, &selection);
+        selection
     }
 
     /// Returns up to `limit` numbers of memories that pass the filter, newest first.
     pub(super) fn newest(&self, filter: &MemoryFilter, limit: usize, offset: usize) -> Vec<u32> {
-        let mut numbers = self.passing(filter);
+        let mut numbers = self.passing(filter).to_vec();
         let newest_first = |number: &u32| {
             let entry = self.entry(*number);
             std::cmp::Reverse((entry.occurred_at, entry.id))
@@ -219,35 +254,47 @@ impl Index {
 
     /// Returns the current, unforgotten memories.
     pub(super) fn current(&self) -> usize {
-        self.entries.iter().flatten().filter(|entry| !entry.forgotten && entry.superseded_at == NEVER).count()
+        self.entries().filter(|(_, entry)| !entry.forgotten && entry.superseded_at == NEVER).count()
     }
 
     /// Puts together what ranking needs, of `postings` only what passes the filter.
     pub(super) fn matches(self: Arc<Self>, filter: &MemoryFilter, mut postings: Vec<Vec<Posting>>) -> Matches {
         let passing = self.passing(filter);
-        let mut passes = vec![false; self.entries.len()];
-        for number in &passing {
-            passes[*number as usize] = true;
-        }
         for list in &mut postings {
-            list.retain(|posting| passes.get(posting.number as usize).copied().unwrap_or(false));
+            list.retain(|posting| passing.place(posting.number).is_some());
         }
         Matches { index: self, passing, postings }
+    }
+
+    /// The same for rare terms, of whose holders each is looked at instead of every memory.
+    pub(super) fn holders(self: Arc<Self>, filter: &MemoryFilter, mut postings: Vec<Vec<Posting>>) -> Holders {
+        let resolved = Resolved::new(&self, filter);
+        for list in &mut postings {
+            list.retain(|posting| {
+                let number = posting.number as usize;
+                let entry = self.entries.get(number / BLOCK).and_then(|block| block[number % BLOCK].as_ref());
+                entry.is_some_and(|entry| resolved.admits(entry))
+            });
+        }
+        Holders { index: self, postings }
     }
 }
 
 /// The directions in which the meanings of memories point, side by side, by number.
 ///
-/// A vector is kept in bytes, each number times 127. They lie in blocks, so that a copy of the index,
-/// made because a recall still reads it, shares all but the block that changes.
+/// A vector is kept in bytes, each number times 127. They lie in blocks, as all of the index.
 #[derive(Debug, Clone, Default)]
 pub struct Meanings {
     dimensions: usize,
     blocks: Vec<Option<Arc<Vec<i8>>>>,
 }
 
-/// How many memories' vectors a block holds.
+/// How many memories' entries or vectors a block holds.
 const BLOCK: usize = 1_024;
+
+/// What the numbers of a vector of length one are multiplied by where they are compared with many:
+/// sums of whole numbers are the same on every processor, and quick.
+const STEPS: f32 = 32_767.0;
 
 impl Meanings {
     /// Keeps the vector of a memory; an empty one takes away what was kept. One of another length
@@ -277,27 +324,57 @@ impl Meanings {
     /// Returns the cosine between a memory's meaning and a vector of length one: 0 where either is
     /// not known.
     pub fn cosine(&self, number: u32, vector: &[f32]) -> f32 {
-        let (block, at) = (number as usize / BLOCK, number as usize % BLOCK * self.dimensions);
-        match self.blocks.get(block) {
-            Some(Some(block)) if vector.len() == self.dimensions => {
-                dot(&block[at..at + self.dimensions], vector) / 127.0
-            }
-            _ => 0.0,
+        self.cosines(&[number], vector)[0]
+    }
+
+    /// Returns the cosines between the meanings of memories and a vector of length one: 0 where either
+    /// is not known.
+    pub fn cosines(&self, numbers: &[u32], vector: &[f32]) -> Vec<f32> {
+        if vector.len() != self.dimensions {
+            return vec![0.0; numbers.len()];
         }
+        let steps: Vec<i16> = vector.iter().map(|number| (number * STEPS).round() as i16).collect();
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            return with_avx2(self, numbers, &steps);
+        }
+        self.scan(numbers, &steps)
+    }
+
+    // Plain loops, here and in `dot`: what they call of an iterator may be compiled for any processor.
+    #[inline(always)]
+    fn scan(&self, numbers: &[u32], steps: &[i16]) -> Vec<f32> {
+        let mut cosines = vec![0.0; numbers.len()];
+        for (cosine, number) in cosines.iter_mut().zip(numbers) {
+            let (block, at) = (*number as usize / BLOCK, *number as usize % BLOCK * self.dimensions);
+            if let Some(Some(block)) = self.blocks.get(block) {
+                *cosine = dot(&block[at..at + self.dimensions], steps) as f32 / (127.0 * STEPS);
+            }
+        }
+        cosines
     }
 }
 
-fn dot(bytes: &[i8], numbers: &[f32]) -> f32 {
-    // Sixteen sums side by side, which the compiler keeps in registers.
-    let mut sums = [0.0_f32; 16];
-    let (bytes, numbers) = (bytes.as_chunks::<16>(), numbers.as_chunks::<16>());
-    for (bytes, numbers) in bytes.0.iter().zip(numbers.0) {
-        for lane in 0..16 {
-            sums[lane] += f32::from(bytes[lane]) * numbers[lane];
-        }
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "a function for a processor's feature")]
+fn with_avx2(meanings: &Meanings, numbers: &[u32], steps: &[i16]) -> Vec<f32> {
+    #[target_feature(enable = "avx2")]
+    fn scan(meanings: &Meanings, numbers: &[u32], steps: &[i16]) -> Vec<f32> {
+        meanings.scan(numbers, steps)
     }
-    let rest: f32 = bytes.1.iter().zip(numbers.1).map(|(byte, number)| f32::from(*byte) * number).sum();
-    sums.iter().sum::<f32>() + rest
+    assert!(is_x86_feature_detected!("avx2"));
+    // SAFETY: the processor has the feature, as was just asserted.
+    unsafe { scan(meanings, numbers, steps) }
+}
+
+/// The sum stays far below the limit: by their lengths it is at most 127 times [`STEPS`].
+#[inline(always)]
+fn dot(bytes: &[i8], steps: &[i16]) -> i32 {
+    let mut sum = 0;
+    for (byte, step) in bytes.iter().zip(steps) {
+        sum += i32::from(*byte) * i32::from(*step);
+    }
+    sum
 }
 
 /// What stands between the tags of a set; no tag has it.
@@ -310,19 +387,21 @@ struct Names {
     names: Vec<Arc<str>>,
 }
 
-impl Names {
-    fn number(&mut self, name: Option<&str>) -> u32 {
-        let Some(name) = name else { return NONE };
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        let number = u32::try_from(self.names.len()).expect("fewer than four thousand million names");
-        let name: Arc<str> = name.into();
-        self.names.push(name.clone());
-        self.numbers.insert(name, number);
-        number
+/// Returns the number of a name, which gets one if it has none.
+fn number(names: &mut Arc<Names>, name: Option<&str>) -> u32 {
+    let Some(name) = name else { return NONE };
+    if let Some(number) = names.numbers.get(name) {
+        return *number;
     }
+    let names = Arc::make_mut(names);
+    let number = u32::try_from(names.names.len()).expect("fewer than four thousand million names");
+    let name: Arc<str> = name.into();
+    names.names.push(name.clone());
+    names.numbers.insert(name, number);
+    number
+}
 
+impl Names {
     fn name(&self, number: u32) -> Option<&str> {
         self.names.get(number as usize).map(AsRef::as_ref)
     }
@@ -355,7 +434,7 @@ impl<'a> Resolved<'a> {
             session: number(&index.sessions, &filter.session_id),
             actor: number(&index.actors, &filter.actor.as_deref().map(str::to_lowercase)),
             agent: number(&index.agents, &filter.agent),
-            tag_sets: index.tags.names.iter().map(has_all).collect(),
+            tag_sets: if filter.tags.is_empty() { Vec::new() } else { index.tags.names.iter().map(has_all).collect() },
             since: micros(filter.since, i64::MIN),
             until: micros(filter.until, NEVER),
             as_of,

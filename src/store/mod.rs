@@ -9,6 +9,7 @@ mod filter;
 mod in_memory;
 mod index;
 mod records;
+mod selection;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -19,12 +20,13 @@ use jiff::civil::Date;
 
 pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
-pub use index::{Entry, Index, Matches, Meanings, NONE, Posting};
+pub use index::{Entry, Holders, Index, Matches, Meanings, NONE, Posting};
 pub use records::{
     Added, AddedStatus, Alike, BackupInfo, Change, Created, Event, Finding, Forgotten, Meaning, Memory, MemoryKind,
     NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Removal, Removed, Restored,
     Run, RunState, SavingRow, Scope, Step, StoreStatus,
 };
+pub use selection::Selection;
 pub use sqlite::SqliteStore;
 
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
@@ -96,18 +98,17 @@ pub trait Store: Send + Sync {
 
     /// Returns what ranking needs: which memories pass the filter, and for each of `terms` which
     /// of those hold it, and how often.
-    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
-        self.match_rare_terms(terms, usize::MAX, filter).await
-    }
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError>;
 
-    /// Returns the same for terms that are rare: one that stands at more than `most` places counts as
-    /// held by none, and costs no more than reading so many.
+    /// Returns for each of `terms` that is rare which memories that pass the filter hold it. One that
+    /// stands at more than `most` places counts as held by none, and costs little more than reading so
+    /// many; other memories are not looked at.
     async fn match_rare_terms(
         &self,
         terms: &[String],
         most: usize,
         filter: &MemoryFilter,
-    ) -> Result<Matches, StoreError>;
+    ) -> Result<Holders, StoreError>;
 
     /// Returns the memories of a session whose order lies between `from` and `to`, both included.
     async fn session(&self, session_id: &str, from: i64, to: i64) -> Result<Vec<Memory>, StoreError>;

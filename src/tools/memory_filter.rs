@@ -100,6 +100,13 @@ pub struct MemoryOutput {
 
 impl From<&Memory> for MemoryOutput {
     fn from(memory: &Memory) -> Self {
+        Self::new(memory, suspicions(&memory.content.text))
+    }
+}
+
+impl MemoryOutput {
+    /// Returns how a memory is shown of which it is known in what ways it is suspicious.
+    pub fn new(memory: &Memory, suspicious: Vec<&'static str>) -> Self {
         let content = &memory.content;
         Self {
             id: content.id.clone(),
@@ -117,7 +124,7 @@ impl From<&Memory> for MemoryOutput {
             pinned: content.pinned,
             superseded_by: memory.superseded_by.clone(),
             neighbour_of: None,
-            suspicious: suspicions(&content.text),
+            suspicious,
             redacted: Vec::new(),
             explained: None,
         }

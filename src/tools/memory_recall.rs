@@ -248,7 +248,7 @@ fn full(recalled: &Recalled, explain: bool) -> MemoryOutput {
         neighbour_of: recalled.neighbour_of.clone(),
         redacted: memory_filter::redacted(&recalled.redacted),
         explained: explain.then(parts),
-        ..MemoryOutput::from(&recalled.memory)
+        ..MemoryOutput::new(&recalled.memory, recalled.suspicions.clone())
     }
 }
 

@@ -1,7 +1,9 @@
 //! What speaks for each memory, and how much that varies.
 
+use std::sync::Arc;
+
 use super::layout::Layout;
-use crate::store::Matches;
+use crate::store::{Matches, Posting};
 
 const K1: f32 = 0.9;
 const B: f32 = 0.4;
@@ -15,39 +17,35 @@ pub(super) struct Evidence {
     pub(super) coverage: Vec<f32>,
     /// Cosines; empty where meaning does not count.
     pub(super) meaning: Vec<f32>,
-    /// The natural logarithms of the lengths, and how many memories each session has, are needed
-    /// for their spread only.
-    lengths: Sums,
-    sessions: Sums,
 }
 
 /// Scores every passing memory of every source against the query's terms, and its meaning.
-pub(super) fn gather(sources: &[Matches], layouts: &[Layout], meaning: &[f32]) -> Vec<Evidence> {
+pub(super) fn gather(sources: &[Matches], layouts: &[Arc<Layout>], meaning: &[f32]) -> Vec<Evidence> {
     let mut scorers: Vec<Scorer<'_>> =
         sources.iter().zip(layouts).map(|(matches, layout)| Scorer::new(matches, layout)).collect();
     let documents: usize = sources.iter().map(|matches| matches.passing.len()).sum();
+    let sessions: usize = layouts.iter().map(|layout| layout.sessions.len()).sum();
+    let length: f64 = layouts.iter().map(|layout| layout.length).sum();
+    let passage_length: f64 = layouts.iter().map(|layout| layout.passage_length).sum();
     let mean = |sum: f64, count: usize| (sum / count.max(1) as f64).max(1e-9) as f32;
     let means = Means {
-        documents,
-        sessions: layouts.iter().map(|layout| layout.lengths.len()).sum(),
-        words: mean(scorers.iter().map(|scorer| scorer.length).sum(), documents),
-        passage: mean(scorers.iter().map(|scorer| scorer.passage_length).sum(), documents),
-        session: mean(
-            scorers.iter().map(|scorer| scorer.length).sum(),
-            layouts.iter().map(|layout| layout.lengths.len()).sum(),
-        ),
+        words: mean(length, documents),
+        passage: mean(passage_length, documents),
+        session: mean(length, sessions),
     };
     let terms = sources.iter().map(|matches| matches.postings.len()).max().unwrap_or(0);
     let mut rarity_of_all = 0.0;
     for term in 0..terms {
         let lists: Vec<Lists> = scorers.iter_mut().map(|scorer| scorer.lists(term)).collect();
         let holders = |of: fn(&Lists) -> usize| lists.iter().map(of).sum();
-        let rarity = rarity(documents, holders(|lists| lists.own.len()));
-        rarity_of_all += rarity;
-        let rarity_in_passages = self::rarity(documents, holders(|lists| lists.passage.len()));
-        let rarity_in_sessions = self::rarity(means.sessions, holders(|lists| lists.session.len()));
+        let rarities = Rarities {
+            words: rarity(documents, holders(|lists| lists.own.len())),
+            passage: rarity(documents, holders(|lists| lists.passage.len())),
+            session: rarity(sessions, holders(|lists| lists.session.len())),
+        };
+        rarity_of_all += rarities.words;
         for (scorer, lists) in scorers.iter_mut().zip(&lists) {
-            scorer.add(lists, &means, rarity, rarity_in_passages, rarity_in_sessions);
+            scorer.add(lists, &means, &rarities);
         }
     }
     scorers.into_iter().map(|scorer| scorer.finish(rarity_of_all, meaning)).collect()
@@ -71,10 +69,15 @@ fn score(rarity: f32, frequency: f32, length: f32, mean: f32) -> f32 {
     rarity * frequency * (K1 + 1.0) / (frequency + norm)
 }
 
-/// How many documents of each kind there are, and how long they are on average.
+/// How long documents of each kind are on average.
 struct Means {
-    documents: usize,
-    sessions: usize,
+    words: f32,
+    passage: f32,
+    session: f32,
+}
+
+/// How much a term tells in documents of each kind.
+struct Rarities {
     words: f32,
     passage: f32,
     session: f32,
@@ -92,10 +95,6 @@ struct Scorer<'a> {
     matches: &'a Matches,
     layout: &'a Layout,
     evidence: Evidence,
-    /// The sums of the lengths of memories and of passages.
-    length: f64,
-    passage_length: f64,
-    passage_lengths: Vec<f32>,
     /// Zero between uses; as long as there are places, or sessions.
     frequencies: Vec<f32>,
 }
@@ -103,34 +102,24 @@ struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     fn new(matches: &'a Matches, layout: &'a Layout) -> Self {
         let count = matches.passing.len();
-        let own = |place: usize| matches.index.entry(matches.passing[place]).length as f32;
-        let around = |place: Option<usize>| place.map_or(0.0, own);
-        let passage_lengths: Vec<f32> =
-            (0..count).map(|place| own(place) + around(layout.before(place)) + around(layout.after(place))).collect();
-        let mut lengths = Sums::default();
-        matches.passing.iter().for_each(|number| lengths.add(length(matches.index.entry(*number).length), 1.0));
         Self {
             matches,
             layout,
             evidence: Evidence {
                 words: vec![0.0; count],
                 passage: vec![0.0; count],
-                session: vec![0.0; layout.lengths.len()],
+                session: vec![0.0; layout.sessions.len()],
                 coverage: vec![0.0; count],
                 meaning: Vec::new(),
-                lengths,
-                sessions: Sums::default(),
             },
-            length: layout.lengths.iter().map(|length| f64::from(*length)).sum(),
-            passage_length: passage_lengths.iter().map(|length| f64::from(*length)).sum(),
-            passage_lengths,
             frequencies: vec![0.0; count],
         }
     }
 
     fn lists(&mut self, term: usize) -> Lists {
         let postings = self.matches.postings.get(term).map_or(&[][..], Vec::as_slice);
-        let own: Vec<(u32, f32)> = places(self.matches, postings).collect();
+        let place = |posting: &Posting| Some((self.matches.passing.place(posting.number)?, posting.frequency as f32));
+        let own: Vec<(u32, f32)> = postings.iter().filter_map(place).collect();
         let mut passage = Vec::with_capacity(own.len() * 3);
         let mut session = Vec::new();
         for (place, frequency) in &own {
@@ -148,21 +137,22 @@ impl<'a> Scorer<'a> {
         Lists { own, passage, session }
     }
 
-    fn add(&mut self, lists: &Lists, means: &Means, rarity: f32, in_passages: f32, in_sessions: f32) {
-        debug_assert!(means.documents >= self.matches.passing.len());
+    fn add(&mut self, lists: &Lists, means: &Means, rarities: &Rarities) {
+        let (evidence, layout) = (&mut self.evidence, self.layout);
         for (place, frequency) in &lists.own {
             let place = *place as usize;
-            let length = self.matches.index.entry(self.matches.passing[place]).length as f32;
-            self.evidence.words[place] += score(rarity, *frequency, length, means.words);
-            self.evidence.coverage[place] += rarity;
+            evidence.words[place] += score(rarities.words, *frequency, layout.lengths[place], means.words);
+            evidence.coverage[place] += rarities.words;
         }
         for (place, frequency) in &lists.passage {
-            let length = self.passage_lengths[*place as usize];
-            self.evidence.passage[*place as usize] += score(in_passages, *frequency, length, means.passage);
+            let place = *place as usize;
+            let length = layout.passage_lengths[place];
+            evidence.passage[place] += score(rarities.passage, *frequency, length, means.passage);
         }
         for (session, frequency) in &lists.session {
-            let length = self.layout.lengths[*session as usize];
-            self.evidence.session[*session as usize] += score(in_sessions, *frequency, length, means.session);
+            let session = *session as usize;
+            let length = layout.sessions[session].length;
+            evidence.session[session] += score(rarities.session, *frequency, length, means.session);
         }
     }
 
@@ -172,12 +162,8 @@ impl<'a> Scorer<'a> {
             evidence.coverage.iter_mut().for_each(|covered| *covered /= rarity_of_all);
         }
         if !meaning.is_empty() {
-            let cosine = |number: &u32| self.matches.index.meanings().cosine(*number, meaning);
-            evidence.meaning = self.matches.passing.iter().map(cosine).collect();
+            evidence.meaning = self.matches.index.meanings().cosines(&self.matches.passing, meaning);
         }
-        let mut sizes = vec![0.0_f32; evidence.session.len()];
-        (0..self.matches.passing.len()).for_each(|place| sizes[self.layout.session(place)] += 1.0);
-        evidence.session.iter().zip(&sizes).for_each(|(score, size)| evidence.sessions.add(*score, *size));
         evidence
     }
 }
@@ -198,22 +184,6 @@ fn take(frequencies: &mut [f32], list: &mut [(u32, f32)]) {
     }
 }
 
-/// The places of postings among the passing memories; both are in the order of numbers.
-fn places<'a>(matches: &'a Matches, postings: &'a [crate::store::Posting]) -> impl Iterator<Item = (u32, f32)> + 'a {
-    let mut from = 0;
-    postings.iter().map(move |posting| {
-        // Nearly always the passing memories are all there are up to here, or not many fewer.
-        let rest = &matches.passing[from..];
-        let mut step = 1;
-        while rest.get(step).is_some_and(|number| *number < posting.number) {
-            step *= 2;
-        }
-        let (low, high) = (step / 2, rest.len().min(step + 1));
-        from += low + rest[low..high].partition_point(|number| *number < posting.number);
-        (from as u32, posting.frequency as f32)
-    })
-}
-
 /// By how much each kind of evidence varies, as a standard deviation over all memories of all
 /// sources. Where all are alike, as one alone is, nothing can be told apart and it is 1.
 pub(super) struct Spread {
@@ -225,38 +195,59 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    pub(super) fn of(evidence: &[Evidence]) -> Self {
+    pub(super) fn of(evidence: &[Evidence], layouts: &[Arc<Layout>]) -> Self {
         let over = |values: fn(&Evidence) -> &[f32]| {
-            let mut sums = Sums::default();
-            evidence.iter().flat_map(values).for_each(|value| sums.add(*value, 1.0));
-            sums.deviation()
+            let of_all = evidence.iter().map(|evidence| Sums::of(values(evidence)));
+            of_all.fold(Sums::default(), Sums::plus).deviation()
         };
-        let together =
-            |sums: fn(&Evidence) -> Sums| evidence.iter().map(sums).fold(Sums::default(), Sums::plus).deviation();
+        let mut sessions = Sums::default();
+        for (evidence, layout) in evidence.iter().zip(layouts) {
+            let sizes = layout.sessions.iter().map(|session| session.memories);
+            evidence.session.iter().zip(sizes).for_each(|(score, size)| sessions.add(*score, size));
+        }
+        let lengths = layouts.iter().map(|layout| layout.log_lengths).fold(Sums::default(), Sums::plus);
         Self {
             words: over(|evidence| &evidence.words),
             passage: over(|evidence| &evidence.passage),
-            session: together(|evidence| evidence.sessions),
+            session: sessions.deviation(),
             meaning: over(|evidence| &evidence.meaning),
-            length: together(|evidence| evidence.lengths),
+            length: lengths.deviation(),
         }
     }
 }
 
 /// What a standard deviation is computed from.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+pub(super) struct Sums {
     count: f64,
     sum: f64,
     squares: f64,
 }
 
 impl Sums {
-    fn add(&mut self, value: f32, count: f32) {
+    pub(super) fn add(&mut self, value: f32, count: f32) {
         let (value, count) = (f64::from(value), f64::from(count));
         self.count += count;
         self.sum += value * count;
         self.squares += value * value * count;
+    }
+
+    /// The sums of many values; eight side by side, because each addition waits for the one before.
+    fn of(values: &[f32]) -> Self {
+        let (mut sums, mut squares) = ([0.0_f64; 8], [0.0_f64; 8]);
+        let (eights, rest) = values.as_chunks::<8>();
+        for values in eights {
+            for lane in 0..8 {
+                let value = f64::from(values[lane]);
+                sums[lane] += value;
+                squares[lane] += value * value;
+            }
+        }
+        let sides = Self { count: 8.0 * eights.len() as f64, sum: sums.iter().sum(), squares: squares.iter().sum() };
+        rest.iter().fold(sides, |mut sums, value| {
+            sums.add(*value, 1.0);
+            sums
+        })
     }
 
     fn plus(self, other: Self) -> Self {

@@ -1,41 +1,71 @@
-//! Where the memories that pass a filter stand in their sessions.
+//! Where the memories that pass a filter stand in their sessions, and how long they are.
 
-use crate::store::{Matches, NONE};
+use super::evidence::{self, Sums};
+use crate::store::{Index, NONE};
 
-/// The sessions of a source, over the places among its passing memories. A memory without a session
-/// is one of its own.
+/// What ranking needs of the memories that pass a filter and is the same for every query. A memory
+/// without a session is one of its own.
 pub(super) struct Layout {
-    /// For each place, its session's number here.
+    /// For each place among the passing memories, its session's number here.
     session: Vec<u32>,
     /// For each place, the places before and after it in its session.
     before: Vec<u32>,
     after: Vec<u32>,
-    /// For each session, the sum of the lengths of its memories.
+    /// For each place, the length of the memory, and of it and its direct neighbours together.
     pub(super) lengths: Vec<f32>,
+    pub(super) passage_lengths: Vec<f32>,
+    pub(super) sessions: Vec<Session>,
+    /// The sums of the lengths of memories and of passages.
+    pub(super) length: f64,
+    pub(super) passage_length: f64,
+    /// Of the natural logarithms of the lengths.
+    pub(super) log_lengths: Sums,
+    /// The greatest of those.
+    pub(super) log_length_most: f32,
+    /// Those to whom the memories belong.
+    pub(super) actors: Vec<u32>,
+}
+
+/// A session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Session {
+    /// The sum of the lengths of its memories.
+    pub(super) length: f32,
+    /// How many they are.
+    pub(super) memories: f32,
 }
 
 impl Layout {
-    pub(super) fn new(matches: &Matches) -> Self {
-        let count = matches.passing.len();
+    /// Returns the layout of these memories, whose numbers ascend.
+    pub(super) fn new(index: &Index, passing: &[u32]) -> Self {
+        let count = passing.len();
         let mut layout = Self {
             session: Vec::with_capacity(count),
             before: vec![NONE; count],
             after: vec![NONE; count],
-            lengths: Vec::new(),
+            lengths: Vec::with_capacity(count),
+            passage_lengths: Vec::new(),
+            sessions: Vec::new(),
+            length: 0.0,
+            passage_length: 0.0,
+            log_lengths: Sums::default(),
+            log_length_most: 0.0,
+            actors: Vec::new(),
         };
         // By the session's number in the index: its number here and its latest place.
-        let mut known: Vec<(u32, u32)> = vec![(NONE, NONE); matches.index.sessions()];
+        let mut known: Vec<(u32, u32)> = vec![(NONE, NONE); index.sessions()];
+        let mut seen: Vec<bool> = Vec::new();
         let mut unordered = false;
-        for (place, number) in (0_u32..).zip(&matches.passing) {
-            let entry = matches.index.entry(*number);
-            let next = layout.lengths.len() as u32;
+        for (place, number) in (0_u32..).zip(passing) {
+            let entry = index.entry(*number);
+            let next = layout.sessions.len() as u32;
             let session = match known.get_mut(entry.session as usize) {
                 None => next,
                 Some((session, latest)) => {
                     if *session == NONE {
                         *session = next;
                     } else {
-                        let before = matches.index.entry(matches.passing[*latest as usize]);
+                        let before = index.entry(passing[*latest as usize]);
                         unordered |= before.order > entry.order;
                         layout.after[*latest as usize] = place;
                         layout.before[place as usize] = *latest;
@@ -45,22 +75,47 @@ impl Layout {
                 }
             };
             if session == next {
-                layout.lengths.push(0.0);
+                layout.sessions.push(Session::default());
             }
-            layout.lengths[session as usize] += entry.length as f32;
+            let length = entry.length as f32;
+            let own = &mut layout.sessions[session as usize];
+            own.length += length;
+            own.memories += 1.0;
             layout.session.push(session);
+            layout.lengths.push(length);
+            let log_length = evidence::length(entry.length);
+            layout.log_lengths.add(log_length, 1.0);
+            layout.log_length_most = layout.log_length_most.max(log_length);
+            layout.note_actor(entry.actor, &mut seen);
         }
         if unordered {
-            layout.order(matches);
+            layout.order(index, passing);
         }
+        let around = |place: Option<usize>| place.map_or(0.0, |place| layout.lengths[place]);
+        let passage = |place| layout.lengths[place] + around(layout.before(place)) + around(layout.after(place));
+        layout.passage_lengths = (0..count).map(passage).collect();
+        layout.length = layout.lengths.iter().map(|length| f64::from(*length)).sum();
+        layout.passage_length = layout.passage_lengths.iter().map(|length| f64::from(*length)).sum();
         layout
+    }
+
+    fn note_actor(&mut self, actor: u32, seen: &mut Vec<bool>) {
+        let at = actor as usize;
+        if actor == NONE || seen.get(at).copied().unwrap_or(false) {
+            return;
+        }
+        if seen.len() <= at {
+            seen.resize(at + 1, false);
+        }
+        seen[at] = true;
+        self.actors.push(actor);
     }
 
     /// Puts the memories of each session in their order: one that took another's place stands later
     /// among the passing ones than in its session.
-    fn order(&mut self, matches: &Matches) {
+    fn order(&mut self, index: &Index, passing: &[u32]) {
         let mut members: Vec<u32> = (0..self.session.len() as u32).collect();
-        let order = |place: &u32| matches.index.entry(matches.passing[*place as usize]).order;
+        let order = |place: &u32| index.entry(passing[*place as usize]).order;
         members.sort_by_key(|place| (self.session[*place as usize], order(place), *place));
         self.before.fill(NONE);
         self.after.fill(NONE);

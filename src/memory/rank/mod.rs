@@ -23,6 +23,7 @@ mod evidence;
 mod layout;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::store::{Matches, NONE};
 use evidence::{Evidence, Spread};
@@ -92,28 +93,27 @@ pub(super) struct Question<'a> {
 /// choose from. Left out are memories that share no word with the query, nor one of those around
 /// them, and mean something else.
 pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -> (Vec<Ranked>, usize) {
-    let layouts: Vec<Layout> = sources.iter().map(Layout::new).collect();
+    let layout = |matches: &Matches| matches.passing.derived(|| Layout::new(&matches.index, &matches.passing));
+    let layouts: Vec<Arc<Layout>> = sources.iter().map(layout).collect();
     let evidence = evidence::gather(sources, &layouts, question.meaning);
-    let spread = Spread::of(&evidence);
-    let named = named_actor(sources, question.text);
+    let spread = Spread::of(&evidence, &layouts);
+    let named = named_actor(sources, &layouts, question.text);
 
     let scorings: Vec<Scoring<'_>> = (0..sources.len())
-        .map(|source| Scoring {
-            matches: &sources[source],
-            evidence: &evidence[source],
-            layout: &layouts[source],
-            spread: &spread,
-            actor: named.as_ref().map_or(NONE, |named| named[source]),
-            time: question.time.as_ref(),
+        .map(|source| {
+            let scoring = Scoring {
+                matches: &sources[source],
+                evidence: &evidence[source],
+                layout: &layouts[source],
+                spread: &spread,
+                actor: named.as_ref().map_or(NONE, |named| named[source]),
+                time: question.time.as_ref(),
+                others_most: 0.0,
+            };
+            Scoring { others_most: scoring.others_most(), ..scoring }
         })
         .collect();
 
-    let mut found: Vec<Found> = Vec::new();
-    for (source, scoring) in (0_u32..).zip(&scorings) {
-        let places = (0..scoring.matches.passing.len()).filter(|place| scoring.is_found(*place));
-        found.extend(places.map(|place| Found { score: scoring.score(place), source, place: place as u32 }));
-    }
-    let total = found.len();
     let id = |one: &Found| {
         let matches = &sources[one.source as usize];
         matches.index.entry(matches.passing[one.place as usize]).id_order()
@@ -121,11 +121,35 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
     let best_first = |one: &Found, other: &Found| {
         other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal).then_with(|| id(one).cmp(&id(other)))
     };
-    if count < found.len() {
-        found.select_nth_unstable_by(count, best_first);
-        found.truncate(count);
+    let mut best: Vec<Found> = Vec::new();
+    let mut total = 0;
+    // What it takes to be among the best of those that were looked at.
+    let mut least = f32::NEG_INFINITY;
+    for (source, scoring) in (0_u32..).zip(&scorings) {
+        for place in 0..scoring.matches.passing.len() {
+            let neighbours = scoring.neighbours(place);
+            if !scoring.is_found(place, neighbours) {
+                continue;
+            }
+            total += 1;
+            // Nearly all are far from the best, and most of what a score is made of tells so.
+            if scoring.of_query(place, neighbours) + scoring.others_most < least {
+                continue;
+            }
+            let score = scoring.score(place);
+            if score < least {
+                continue;
+            }
+            best.push(Found { score, source, place: place as u32 });
+            if best.len() >= 2 * count + ROOM {
+                best.select_nth_unstable_by(count, best_first);
+                best.truncate(count);
+                least = best.iter().map(|one| one.score).fold(f32::INFINITY, f32::min);
+            }
+        }
     }
-    found.sort_unstable_by(best_first);
+    best.sort_unstable_by(best_first);
+    best.truncate(count);
     let explain = |one: Found| {
         let (source, place) = (one.source as usize, one.place as usize);
         let parts: Vec<ScorePart> = scorings[source]
@@ -136,8 +160,11 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
         let score = parts.iter().map(|part| part.value).sum();
         Ranked { source, number: sources[source].passing[place], score, parts }
     };
-    (found.into_iter().map(explain).collect(), total)
+    (best.into_iter().map(explain).collect(), total)
 }
+
+/// How many more than twice what is asked for are kept before the worst of them go.
+const ROOM: usize = 64;
 
 struct Found {
     score: f32,
@@ -154,13 +181,15 @@ struct Scoring<'a> {
     /// The number of the actor that the query names.
     actor: u32,
     time: Option<&'a Window>,
+    /// What the parts that are not in [`Scoring::of_query`] add at most.
+    others_most: f32,
 }
 
 impl Scoring<'_> {
     /// Whether anything but chance connects a memory with the query.
-    fn is_found(&self, place: usize) -> bool {
+    fn is_found(&self, place: usize, neighbours: f32) -> bool {
         self.evidence.passage[place] > 0.0
-            || self.neighbours(place) > 0.0
+            || neighbours > 0.0
             || self.evidence.meaning.get(place).is_some_and(|cosine| *cosine >= MEANS_THE_SAME)
     }
 
@@ -171,6 +200,29 @@ impl Scoring<'_> {
             + AFTER * words(after)
             + TWO_BEFORE * words(before.and_then(|place| self.layout.before(place)))
             + TWO_AFTER * words(after.and_then(|place| self.layout.after(place)))
+    }
+
+    /// The parts of a score that say how near a memory is to the query, for which the memory itself is
+    /// not looked at.
+    fn of_query(&self, place: usize, neighbours: f32) -> f32 {
+        let (evidence, spread) = (self.evidence, self.spread);
+        let meaning = evidence.meaning.get(place).copied().unwrap_or_default();
+        (OWN * evidence.words[place] + neighbours) / spread.words
+            + PASSAGE * evidence.passage[place] / spread.passage
+            + SESSION * evidence.session[self.layout.session(place)] / spread.session
+            + COVERAGE * evidence.coverage[place]
+            + MEANING * meaning / spread.meaning
+    }
+
+    fn others_most(&self) -> f32 {
+        let flag = |holds: bool, weight: f32| if holds { weight } else { 0.0 };
+        let rounding = 0.01;
+        LENGTH * self.layout.log_length_most / self.spread.length
+            + AFTER_QUESTION
+            + flag(self.actor != NONE, ACTOR)
+            + flag(self.time.is_some(), TIME)
+            + IMPORTANCE * (1.0 - IMPORTANCE_USUAL)
+            + rounding
     }
 
     fn score(&self, place: usize) -> f32 {
@@ -209,21 +261,12 @@ impl Scoring<'_> {
 
 /// The number of the one actor that the query names, in each source; `None` when it names none or
 /// several.
-fn named_actor(sources: &[Matches], query: &str) -> Option<Vec<u32>> {
+fn named_actor(sources: &[Matches], layouts: &[Arc<Layout>], query: &str) -> Option<Vec<u32>> {
     let query = query.to_lowercase();
     let mut named: Option<(String, Vec<u32>)> = None;
-    for (source, matches) in sources.iter().enumerate() {
-        let mut seen = vec![];
-        for number in &matches.passing {
-            let actor = matches.index.entry(*number).actor;
-            if seen.get(actor as usize).copied().unwrap_or(actor == NONE) {
-                continue;
-            }
-            if seen.len() <= actor as usize {
-                seen.resize(actor as usize + 1, false);
-            }
-            seen[actor as usize] = true;
-            let Some(name) = matches.index.actor(actor) else { continue };
+    for (source, (matches, layout)) in sources.iter().zip(layouts).enumerate() {
+        for actor in &layout.actors {
+            let Some(name) = matches.index.actor(*actor) else { continue };
             if !names(&query, name) {
                 continue;
             }
@@ -231,7 +274,7 @@ fn named_actor(sources: &[Matches], query: &str) -> Option<Vec<u32>> {
             if known != name {
                 return None;
             }
-            numbers[source] = actor;
+            numbers[source] = *actor;
         }
     }
     named.map(|(_, numbers)| numbers)

@@ -54,7 +54,7 @@ pub(super) fn restore(path: &Path, from: &Path, at: Timestamp, replace_damaged: 
         return Err(refused(from, "this is the store itself"));
     }
     connect::prepare_folder_of(path)?;
-    let incoming = Unfinished::of(&suffixed(path, ".restoring"))?;
+    let incoming = Unfinished::of(&suffixed(path, connect::RESTORING))?;
     let (found, rows) = incoming.take(from)?;
     // What is purged here afterwards is still in there.
     note(path, from)?;

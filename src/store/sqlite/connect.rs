@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -13,6 +13,13 @@ use crate::store::StoreError;
 /// How long a connection waits for another process before it gives up: less than half of the lease
 /// by which a run shows that its owner lives, so that waiting once does not let it lapse.
 pub(super) const BUSY_MAX: Duration = Duration::from_secs(8);
+
+/// How long it waits while a backup is put back: copying and checking a large store takes its time, and
+/// whoever gave up would lose what it was to write.
+const RESTORE_MAX: Duration = Duration::from_secs(300);
+
+/// What stands in the name of the file from which a store is being restored.
+pub(super) const RESTORING: &str = ".restoring";
 
 /// Opens the writing connection: makes folder and file where they are missing and brings the
 /// schema up to date.
@@ -59,6 +66,7 @@ pub(super) fn wait_at_most(connection: &mut Connection, longest: Duration) -> ru
     // SQLite's own handler sleeps up to a tenth of a second at a time, which lets one busy process
     // starve another; short sleeps share the lock more evenly.
     let mut waited = Duration::ZERO;
+    let file = connection.path().map(PathBuf::from);
     let wait = move |tries: i32| {
         if tries == 0 {
             waited = Duration::ZERO;
@@ -66,9 +74,25 @@ pub(super) fn wait_at_most(connection: &mut Connection, longest: Duration) -> ru
         let nap = Duration::from_millis(u64::from(tries.unsigned_abs()).clamp(1, 10));
         std::thread::sleep(nap);
         waited += nap;
-        waited < longest
+        waited < longest || (waited < RESTORE_MAX && file.as_deref().is_some_and(is_being_restored))
     };
     connection.busy_handler(Some(wait))
+}
+
+/// Whether another process restores the store at `path`; one that died while it did so counts until its
+/// file is old.
+fn is_being_restored(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let begin = format!("{name}{RESTORING}.");
+    let files = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    files.into_iter().any(|file| {
+        let is_recent = || {
+            file.metadata()
+                .and_then(|data| data.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RESTORE_MAX))
+        };
+        file.file_name().to_str().is_some_and(|name| name.starts_with(&begin)) && is_recent()
+    })
 }
 
 /// Switches to a write-ahead log, for which SQLite does not call the busy handler when another
@@ -142,4 +166,26 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_writes_waits_for_a_restore_but_not_for_anybody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.db");
+        let (holder, mut waiting) = (writer(&path).expect("opened"), writer(&path).expect("opened"));
+        wait_at_most(&mut waiting, Duration::from_millis(20)).expect("set");
+        holder.execute_batch("BEGIN IMMEDIATE").expect("begun");
+        assert!(is_busy(&waiting.execute_batch("BEGIN IMMEDIATE").expect_err("it is held")));
+        fs::write(folder.path().join("memory.db.restoring.1-0.unfinished"), "").expect("written");
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            holder.execute_batch("COMMIT").expect("committed");
+        });
+        waiting.execute_batch("BEGIN IMMEDIATE; COMMIT").expect("it was waited for");
+        release.join().expect("released");
+    }
 }

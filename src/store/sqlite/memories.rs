@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, ToSql, params};
 
 use super::{from_micros, micros, word};
 use crate::base::{MemoryId, Timestamp};
 use crate::embed::MODEL;
-use crate::store::index::{Brief, Index, Posting};
+use crate::store::index::{Brief, Index};
 use crate::store::{Added, AddedStatus, Change, Forgotten, Meaning, Memory, MemoryKind, NewMemory, Scope};
 
 pub(super) const COLUMNS: &str = "m.number, m.revision, m.id, m.digest, m.kind, m.scope, m.agent, m.tags, m.session_id, m.actor, \
@@ -201,77 +201,101 @@ impl Follower {
         if schema != followed.schema {
             *followed = Followed { schema, ..Followed::default() };
         }
-        let mut statement = connection.prepare_cached(
-            "SELECT m.number, m.revision, m.id, m.scope, m.kind, m.agent, m.session_id, m.actor, m.created_at, \
-             m.superseded_at, m.expires_at, m.forgotten_at IS NOT NULL, m.place, m.occurred_at, m.length, \
-             m.importance, m.asks, m.tags, v.vector \
-             FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
-             WHERE m.revision > ? ORDER BY m.revision",
-        )?;
-        let mut rows = statement.query(params![MODEL, followed.revision])?;
-        let mut vector: Vec<i8> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let id = row.get_ref(2)?.as_str()?;
-            if id.len() != ID_BYTES {
-                // Says what is wrong with it.
-                parsed(row, 2)?;
-            }
-            let maybe_text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
-            let brief = Brief {
-                id,
-                scope: word(row, 3, Scope::of_word)?,
-                kind: word(row, 4, MemoryKind::of_word)?,
-                agent: maybe_text(5)?,
-                session: maybe_text(6)?,
-                actor: maybe_text(7)?,
-                created_at: row.get(8)?,
-                superseded_at: row.get(9)?,
-                expires_at: row.get(10)?,
-                forgotten: row.get(11)?,
-                order: row.get(12)?,
-                occurred_at: row.get(13)?,
-                length: row.get(14)?,
-                importance: row.get(15)?,
-                asks: row.get(16)?,
-            };
-            let tags = tags(row, 17)?;
-            followed.revision = row.get(1)?;
-            let meaning = row.get_ref(18)?.as_blob_or_null()?.map(|bytes| {
-                vector.clear();
-                vector.extend(bytes.iter().map(|byte| byte.cast_signed()));
-                vector.as_slice()
-            });
-            // Copies the index only while an earlier recall still reads it.
-            Arc::make_mut(&mut followed.index).put_brief(row.get(0)?, &brief, tags, meaning);
+        if followed.revision == 0 {
+            followed.begin(connection)?;
+        } else {
+            followed.go_on(connection)?;
         }
         Ok(followed.index.clone())
     }
 }
 
-/// Returns for each term which memories hold it how often, by number; nothing for a term that stands at
-/// more than `most` places.
-pub(super) fn postings(connection: &Connection, terms: &[String], most: usize) -> rusqlite::Result<Vec<Vec<Posting>>> {
-    let mut statement = connection.prepare_cached("SELECT doc FROM places WHERE term = ?")?;
-    let mut lists = Vec::with_capacity(terms.len());
-    for term in terms {
-        let mut list: Vec<Posting> = Vec::new();
-        let mut rows = statement.query([term])?;
-        let mut left = most;
-        while let Some(row) = rows.next()? {
-            if left == 0 {
-                list.clear();
-                break;
+/// What the index takes of a memory.
+const BRIEF: &str = "m.number, m.revision, m.id, m.scope, m.kind, m.agent, m.session_id, m.actor, m.created_at, \
+    m.superseded_at, m.expires_at, m.forgotten_at IS NOT NULL, m.place, m.occurred_at, m.length, m.importance, m.asks, \
+    m.tags";
+/// The column after those.
+const AFTER_BRIEF: usize = 18;
+
+impl Followed {
+    /// Takes in all there is: both tables from front to end, side by side, which is the quickest way.
+    fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut meanings =
+            connection.prepare_cached("SELECT number, vector FROM meanings WHERE model = ? ORDER BY number")?;
+        let mut meanings = meanings.query([MODEL])?;
+        let mut vector = Vec::new();
+        let mut has_vector = next_vector(&mut meanings, &mut vector)?;
+        let mut memories = connection.prepare_cached(&format!("SELECT {BRIEF} FROM memories m ORDER BY m.number"))?;
+        let mut memories = memories.query([])?;
+        while let Some(row) = memories.next()? {
+            let number: i64 = row.get(0)?;
+            while has_vector < number {
+                has_vector = next_vector(&mut meanings, &mut vector)?;
             }
-            left -= 1;
-            let number: u32 = row.get(0)?;
-            match list.last_mut() {
-                Some(last) if last.number == number => last.frequency += 1,
-                _ => list.push(Posting { number, frequency: 1 }),
-            }
+            self.take(row, (has_vector == number).then_some(vector.as_slice()))?;
         }
-        lists.push(list);
+        Ok(())
     }
-    Ok(lists)
+
+    /// Takes in what changed.
+    fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {BRIEF}, v.vector FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
+             WHERE m.revision > ? ORDER BY m.revision"
+        ))?;
+        let mut rows = statement.query(params![MODEL, self.revision])?;
+        let mut vector = Vec::new();
+        while let Some(row) = rows.next()? {
+            let bytes = row.get_ref(AFTER_BRIEF)?.as_blob_or_null()?;
+            read_vector(bytes.unwrap_or_default(), &mut vector);
+            self.take(row, bytes.map(|_| vector.as_slice()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a memory: [`BRIEF`], and the vector of what it means.
+    fn take(&mut self, row: &Row<'_>, vector: Option<&[i8]>) -> rusqlite::Result<()> {
+        let id = row.get_ref(2)?.as_str()?;
+        if id.len() != ID_BYTES {
+            // Says what is wrong with it.
+            parsed(row, 2)?;
+        }
+        let maybe_text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+        let brief = Brief {
+            id,
+            scope: word(row, 3, Scope::of_word)?,
+            kind: word(row, 4, MemoryKind::of_word)?,
+            agent: maybe_text(5)?,
+            session: maybe_text(6)?,
+            actor: maybe_text(7)?,
+            created_at: row.get(8)?,
+            superseded_at: row.get(9)?,
+            expires_at: row.get(10)?,
+            forgotten: row.get(11)?,
+            order: row.get(12)?,
+            occurred_at: row.get(13)?,
+            length: row.get(14)?,
+            importance: row.get(15)?,
+            asks: row.get(16)?,
+        };
+        self.revision = self.revision.max(row.get(1)?);
+        // Copies parts of the index only while an earlier recall still reads it.
+        Arc::make_mut(&mut self.index).put_brief(row.get(0)?, &brief, tags(row, 17)?, vector);
+        Ok(())
+    }
+}
+
+/// Reads the next vector and returns the number of its memory; the last number there is when there is no
+/// more.
+fn next_vector(meanings: &mut Rows<'_>, vector: &mut Vec<i8>) -> rusqlite::Result<i64> {
+    let Some(row) = meanings.next()? else { return Ok(i64::MAX) };
+    read_vector(row.get_ref(1)?.as_blob()?, vector);
+    row.get(0)
+}
+
+fn read_vector(bytes: &[u8], vector: &mut Vec<i8>) {
+    vector.clear();
+    vector.extend(bytes.iter().map(|byte| byte.cast_signed()));
 }
 
 fn duplicate_of(connection: &Connection, new: &NewMemory) -> rusqlite::Result<Option<MemoryId>> {

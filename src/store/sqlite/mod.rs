@@ -10,6 +10,7 @@ mod connect;
 mod memories;
 mod migrate;
 mod originals;
+mod postings;
 mod readers;
 mod runs;
 mod savings;
@@ -17,7 +18,7 @@ mod transfer;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
@@ -29,9 +30,9 @@ use readers::Readers;
 use writer::Writer;
 
 use super::{
-    Added, Alike, BackupInfo, Change, Created, Event, Finding, Forgotten, Matches, Meaning, Memory, MemoryFilter,
-    NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Restored, Run, RunFilter,
-    SavingRow, Step, Store, StoreError, StoreStatus,
+    Added, Alike, BackupInfo, Change, Created, Event, Finding, Forgotten, Holders, Matches, Meaning, Memory,
+    MemoryFilter, NewMemory, NewOriginal, Original, OriginalInfo, OriginalLimits, Purge, Purged, Put, Restored, Run,
+    RunFilter, SavingRow, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
 
@@ -41,6 +42,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     follower: Arc<memories::Follower>,
+    /// What answers while there is no file: most projects have nothing of the user's own.
+    empty: Arc<Mutex<Option<Connection>>>,
     /// Set when the file is there with the present schema.
     made: OnceCell<()>,
     limits: OriginalLimits,
@@ -54,6 +57,7 @@ impl SqliteStore {
             readers: Readers::new(path.clone()),
             path,
             follower: Arc::default(),
+            empty: Arc::default(),
             made: OnceCell::new(),
             limits: OriginalLimits::default(),
         }
@@ -71,10 +75,17 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         if !self.made.initialized() && !self.path.exists() {
-            // A question makes no folder: the answer is that of an empty store.
-            return tokio::task::spawn_blocking(move || work(&connect::empty()?).doing(doing))
-                .await
-                .expect("a question to an empty store does not panic");
+            // A question makes no folder: the answer is that of an empty store, which is made once.
+            let kept = self.empty.clone();
+            let ask = move || {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let empty = match kept.take() {
+                    Some(empty) => empty,
+                    None => connect::empty()?,
+                };
+                work(kept.insert(empty)).doing(doing)
+            };
+            return tokio::task::spawn_blocking(ask).await.expect("a question to an empty store does not panic");
         }
         // The writer opens the file, and with it makes or migrates it, before it runs anything.
         self.made.get_or_try_init(|| self.writer.open()).await?;
@@ -147,16 +158,25 @@ impl Store for SqliteStore {
         self.writer.write("putting memories in", put).await
     }
 
+    async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
+        let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
+        let find = move |connection: &Connection| {
+            let index = follower.catch_up(connection)?;
+            Ok(index.matches(&filter, postings::of(connection, &terms, usize::MAX)?))
+        };
+        self.read("searching memories", find).await
+    }
+
     async fn match_rare_terms(
         &self,
         terms: &[String],
         most: usize,
         filter: &MemoryFilter,
-    ) -> Result<Matches, StoreError> {
+    ) -> Result<Holders, StoreError> {
         let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
         let find = move |connection: &Connection| {
             let index = follower.catch_up(connection)?;
-            Ok(index.matches(&filter, memories::postings(connection, &terms, most)?))
+            Ok(index.holders(&filter, postings::of(connection, &terms, most)?))
         };
         self.read("searching memories", find).await
     }
