@@ -8,8 +8,8 @@ questions in turn, so that a busy machine is busy for both. Then a new process i
 question. A memory from which a question was made must be among the ten best. `--quick` asks fewer.
 
 Bounds that do not hold are printed as SHORT. One that is missed by more than noise explains (half as
-much again where it is a ratio to FTS5 in the same run, three times where it is a time) fails. Linux
-only: it reads /proc.
+much again where it is a ratio to FTS5 in the same run; three times where it is a time, of which that on
+the processor counts) fails. Linux only: it reads /proc.
 """
 
 import json
@@ -177,10 +177,15 @@ class Report:
         self.short: list[str] = []
         self.failed: list[str] = []
 
-    def bound(self, what: str, found: float, limit: float, slack: float, at_least: bool = False) -> None:
-        ratio = found / limit if at_least else limit / max(found, 1e-9)
+    def bound(
+        self, what: str, found: float, limit: float, slack: float, at_least: bool = False, cpu: float | None = None
+    ) -> None:
+        """Prints a bound and what was found; where `cpu` is the same by processor time, only that fails."""
+        ratio_of = lambda value: value / limit if at_least else limit / max(value, 1e-9)  # noqa: E731
+        ratio = ratio_of(found)
         self.bounds += 1
-        verdict = "ok" if ratio >= 1 else "SHORT" if ratio * slack >= 1 else "FAILED"
+        far = ratio_of(found if cpu is None else cpu) * slack < 1
+        verdict = "ok" if ratio >= 1 else "FAILED" if far else "SHORT"
         if verdict != "ok":
             (self.short if verdict == "SHORT" else self.failed).append(f"{what}: {found:.2f} for {limit}")
         kind = "at least" if at_least else "at most"
@@ -221,7 +226,7 @@ def measure(size: int, questions: int, report: Report) -> None:
             spent_plain += plain.took
         cpu = ours.cpu_seconds() - cpu
         print(f"    stored a second: {size / spent_ours:.0f} ({size / cpu:.0f} a CPU-second); FTS5 {size / spent_plain:.0f}")
-        report.bound("stored a second, with embeddings", size / spent_ours, STORED_GOAL["on"], TIME_SLACK, True)
+        report.bound("stored a second, with embeddings", size / spent_ours, STORED_GOAL["on"], TIME_SLACK, True, size / cpu)
 
         ours.recall(made_up.questions[0][0])
         print(f"    first recall after storing: {ours.took * 1000:.1f} ms")
@@ -240,7 +245,7 @@ def measure(size: int, questions: int, report: Report) -> None:
         if size <= 100_000:
             report.bound("recall, p50 in that of FTS5", p50 / plain_p50, RATIO_GOAL, RATIO_SLACK)
         else:
-            report.bound("recall, p50 ms", p50, MILLION_P50_GOAL_MS, TIME_SLACK)
+            report.bound("recall, p50 ms", p50, MILLION_P50_GOAL_MS, TIME_SLACK, False, cpu)
             report.bound("memory at most, MiB", memory_mib(ours.process.pid, "VmHWM"), MILLION_MEMORY_GOAL_MIB, RATIO_SLACK)
         report.bound("share of the memories found", 1 - missed / questions, 0.95, 1.0, True)
         ours.close()
@@ -257,7 +262,7 @@ def measure(size: int, questions: int, report: Report) -> None:
         print(f"    a new process: first recall {median_ms(firsts):.1f} ms, {median_ms(spent):.1f} ms on the", end=" ")
         print(f"processor, {peak:.0f} MiB at most")
         if size == 100_000:
-            report.bound("first recall of a new process, ms", median_ms(firsts), FIRST_GOAL_MS, TIME_SLACK)
+            report.bound("first recall of a new process, ms", median_ms(firsts), FIRST_GOAL_MS, TIME_SLACK, False, median_ms(spent))
         if size > 100_000:
             report.bound("memory of a new process at most, MiB", peak, MILLION_MEMORY_GOAL_MIB, RATIO_SLACK)
 
@@ -270,7 +275,8 @@ def measure_storing_without_embeddings(report: Report) -> None:
         for batch in MadeUp(size).batches(1):
             server.store(batch)
             spent += server.took
-        report.bound("stored a second, without embeddings", size / spent, STORED_GOAL["off"], TIME_SLACK, True)
+        per_cpu = size / server.cpu_seconds()
+        report.bound("stored a second, without embeddings", size / spent, STORED_GOAL["off"], TIME_SLACK, True, per_cpu)
         server.close()
 
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Doing, migrate};
@@ -57,6 +58,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     #[expect(clippy::disallowed_methods, reason = "this is the room that speaks SQL")]
     let mut connection = Connection::open_with_flags(path, flags).doing("opening the database")?;
     wait_at_most(&mut connection, BUSY_MAX).doing("setting up the connection")?;
+    // Without it a statement is compiled anew for each value that is bound to it, in case that the value
+    // changes the plan; ours do not, and compiling was a fifth of a recall.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).doing("setting up the connection")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
