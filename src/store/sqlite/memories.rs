@@ -202,7 +202,10 @@ impl Follower {
             *followed = Followed { schema, ..Followed::default() };
         }
         if followed.revision == 0 {
-            followed.begin(connection)?;
+            // Not in the order of changes: half of it would be good for nothing.
+            let mut begun = Followed { schema, ..Followed::default() };
+            begun.begin(connection)?;
+            *followed = begun;
         } else {
             followed.go_on(connection)?;
         }
