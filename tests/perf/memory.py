@@ -35,7 +35,7 @@ BEST = 10
 RATIO_GOAL = 2.0  # the median recall in that of FTS5, up to a hundred thousand
 MILLION_P50_GOAL_MS, MILLION_MEMORY_GOAL_MIB = 150, 600
 FIRST_GOAL_MS = 300  # of a new process over a hundred thousand
-STORED_GOAL = {"on": 3_000, "off": 5_000}  # a second, with embeddings and without
+STORED_GOAL = 3_000  # a second, embeddings included
 RATIO_SLACK, TIME_SLACK = 1.5, 3.0
 
 STOP_WORDS = {"a", "an", "and", "did", "do", "in", "is", "it", "of", "on", "the", "to", "was", "what", "when", "who"}
@@ -91,16 +91,9 @@ class MadeUp:
 class Server:
     """One `ctx serve` over a project."""
 
-    def __init__(self, project: Path, embeddings: str = "on") -> None:
-        settings = {} if embeddings == "on" else {"CTX_EMBEDDING_ENABLED": "false"}
+    def __init__(self, project: Path) -> None:
         self.process = subprocess.Popen(
-            [BINARY, "serve"],
-            cwd=project,
-            env={**os.environ, **settings},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
+            [BINARY, "serve"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.asked = 0
         self.ask("initialize", INITIALIZE)
@@ -226,7 +219,7 @@ def measure(size: int, questions: int, report: Report) -> None:
             spent_plain += plain.took
         cpu = ours.cpu_seconds() - cpu
         print(f"    stored a second: {size / spent_ours:.0f} ({size / cpu:.0f} a CPU-second); FTS5 {size / spent_plain:.0f}")
-        report.bound("stored a second, with embeddings", size / spent_ours, STORED_GOAL["on"], TIME_SLACK, True, size / cpu)
+        report.bound("stored a second, with embeddings", size / spent_ours, STORED_GOAL, TIME_SLACK, True, size / cpu)
 
         ours.recall(made_up.questions[0][0])
         print(f"    first recall after storing: {ours.took * 1000:.1f} ms")
@@ -267,19 +260,6 @@ def measure(size: int, questions: int, report: Report) -> None:
             report.bound("memory of a new process at most, MiB", peak, MILLION_MEMORY_GOAL_MIB, RATIO_SLACK)
 
 
-def measure_storing_without_embeddings(report: Report) -> None:
-    print("without embeddings", flush=True)
-    with tempfile.TemporaryDirectory(dir=BOX) as folder:
-        server = Server(new_project(folder), embeddings="off")
-        spent, size = 0.0, 20_000
-        for batch in MadeUp(size).batches(1):
-            server.store(batch)
-            spent += server.took
-        per_cpu = size / server.cpu_seconds()
-        report.bound("stored a second, without embeddings", size / spent, STORED_GOAL["off"], TIME_SLACK, True, per_cpu)
-        server.close()
-
-
 def main() -> None:
     quick = "--quick" in sys.argv
     sizes = [int(size) for size in sys.argv[1:] if size != "--quick"] or SIZES
@@ -287,7 +267,6 @@ def main() -> None:
     report = Report()
     for size in sizes:
         measure(size, 30 if quick else 100, report)
-    measure_storing_without_embeddings(report)
     print(f"\n{report.bounds - len(report.short) - len(report.failed)} of {report.bounds} bounds hold")
     for what in report.short:
         print(f"    SHORT: {what}")
