@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::base::{Clock, SystemClock};
 use crate::compress::cache::Cache;
 use crate::compress::savings::Savings;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, EmbeddingConfig, Loaded};
 use crate::delegate::{Delegator, Parts};
+use crate::embed::{Embeddings, Endpoint, Folder, Remote};
 use crate::exec::Executor;
 use crate::memory::Memories;
 use crate::observe::{Bus, Metrics};
@@ -22,6 +23,8 @@ pub struct Wiring {
     pub store: Arc<dyn Store>,
     /// The store of memories that follow the user.
     pub user_store: Arc<dyn Store>,
+    /// The model that tells what memories mean.
+    pub embeddings: Arc<Embeddings>,
     /// The `ctx` binary, which is started again to build the sandbox.
     pub helper: PathBuf,
 }
@@ -33,7 +36,8 @@ pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
     let memory = &loaded.config.memory;
     let originals = loaded.config.context.originals;
     let limits = OriginalLimits { bytes_max: originals.bytes_max, unused_days_max: originals.unused_days_max };
-    let open = |location: &str| store::open_within(location, limits);
+    let embeddings = embeddings(&loaded.config.embedding);
+    let open = |location: &str| store::open_with(location, limits, &embeddings);
     let opened = open(&memory.location).and_then(|store| Ok((store, open(&memory.user_location)?)));
     let (stores, broken) = match opened {
         Ok(stores) => (stores, None),
@@ -50,9 +54,21 @@ pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
         clock: Arc::new(SystemClock),
         store: stores.0,
         user_store: stores.1,
+        embeddings,
         helper: std::env::current_exe()?,
     };
     Ok(assemble(loaded.config, problems, broken, wiring))
+}
+
+/// Returns the model that the settings name. Nothing is read or asked yet.
+pub fn embeddings(config: &EmbeddingConfig) -> Arc<Embeddings> {
+    Arc::new(match config.clone() {
+        EmbeddingConfig::BuiltIn => Embeddings::default(),
+        EmbeddingConfig::Folder(folder) => Embeddings::new(Box::new(Folder::new(folder))),
+        EmbeddingConfig::Remote { url, model, api_key, timeout, batch_max } => {
+            Embeddings::new(Box::new(Remote::new(Endpoint { url, model, api_key, timeout, batch_max })))
+        }
+    })
 }
 
 /// Wires the services over parts that are given.
@@ -61,11 +77,11 @@ pub fn wire(config: Config, problems: Vec<String>, wiring: Wiring) -> Arc<Servic
 }
 
 fn assemble(config: Config, problems: Vec<String>, broken: Option<ToolError>, wiring: Wiring) -> Arc<Services> {
-    let Wiring { clock, store, user_store, helper } = wiring;
+    let Wiring { clock, store, user_store, embeddings, helper } = wiring;
     let config = Arc::new(config);
     let bus = Bus::default();
     let executor = Arc::new(Executor::new(helper));
-    let memories = Memories::new(Arc::clone(&store), user_store, Arc::clone(&clock));
+    let memories = Memories::new(Arc::clone(&store), user_store, Arc::clone(&clock)).with(embeddings);
     let savings = Savings::new(Arc::clone(&store), Arc::clone(&clock));
     let delegator = Delegator::new(Parts {
         store: Arc::clone(&store),

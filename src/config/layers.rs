@@ -25,6 +25,8 @@ pub struct Settings {
     pub context: Option<Context>,
     /// What is remembered, and where.
     pub memory: Option<Memory>,
+    /// The model that tells what memories mean; absent: the one within the program.
+    pub embedding: Option<Embedding>,
     /// Metrics for other programs to read.
     pub monitoring: Option<Monitoring>,
     /// Limits on what callers may do.
@@ -115,6 +117,32 @@ pub struct Memory {
     pub path: Option<String>,
     /// The cache of recalls.
     pub cache: Option<Cache>,
+}
+
+/// The model that tells what memories mean. Not in a project's settings: a repository must not say where
+/// the memories of whoever opens it are sent.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// A folder with a BERT encoder such as all-MiniLM-L6-v2: `config.json`, `vocab.txt` and
+    /// `model.safetensors`.
+    #[schemars(extend("x-trusted" = true))]
+    pub model_dir: Option<String>,
+    /// The address of an OpenAI-compatible server, to whose `/v1/embeddings` the texts are sent.
+    #[schemars(extend("x-trusted" = true))]
+    pub url: Option<String>,
+    /// The model that the server is asked for.
+    #[schemars(extend("x-trusted" = true))]
+    pub model: Option<String>,
+    /// The key that is sent to the server, best as `${NAME}` of an environment variable.
+    #[schemars(extend("x-trusted" = true))]
+    pub api_key: Option<String>,
+    /// The time limit of a request to the server.
+    #[schemars(range(min = 1, max = 600), extend("x-trusted" = true))]
+    pub timeout_seconds: Option<u64>,
+    /// How many texts are sent in one request.
+    #[schemars(range(min = 1, max = 2_048), extend("x-trusted" = true))]
+    pub batch_max: Option<usize>,
 }
 
 /// What keeps the memories.

@@ -32,8 +32,8 @@ pub use layers::{Settings, schema};
 pub use problem::{Layer, Origin, Problem};
 pub use report::{FileSeen, Shown, show};
 pub use resolved::{
-    CompressionConfig, Config, ContextConfig, DelegationConfig, MemoryConfig, MinimumStrength, OriginalsConfig, Paths,
-    SandboxConfig, SecurityConfig,
+    CompressionConfig, Config, ContextConfig, DelegationConfig, EmbeddingConfig, MemoryConfig, MinimumStrength,
+    OriginalsConfig, Paths, SandboxConfig, SecurityConfig,
 };
 pub use sources::{Environment, Sources};
 

@@ -76,7 +76,14 @@ impl fmt::Display for Origin {
             Self::File { path, line, column: 0, .. } => write!(formatter, "{}:{line}", path.display()),
             Self::File { path, line, column, .. } => write!(formatter, "{}:{line}:{column}", path.display()),
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
-            Self::Flag(text) => write!(formatter, "--set {text}"),
+            Self::Flag(text) => match text.split_once('=') {
+                // A number is no secret, and what is wrong with it should be seen.
+                Some((_, number)) if number.len() < 9 && number.parse::<f64>().is_ok() => {
+                    write!(formatter, "--set {text}")
+                }
+                Some((key, value)) => write!(formatter, "--set {key}={}", super::report::mask(key.trim(), value)),
+                None => write!(formatter, "--set {text}"),
+            },
         }
     }
 }

@@ -73,7 +73,7 @@ fn written(value: &Value) -> String {
 
 /// Returns `text` without the secrets it seems to hold: the password of an address, or all of it
 /// when the key says so.
-fn mask(path: &str, text: &str) -> String {
+pub(super) fn mask(path: &str, text: &str) -> String {
     const MASK: &str = "****";
     let secret_key = ["secret", "password", "token", "api_key"]
         .iter()

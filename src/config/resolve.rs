@@ -11,8 +11,8 @@ use super::locate::{Places, absolute, lies_inside};
 use super::problem::{Layer, Origin, Problem};
 use super::read::Values;
 use super::resolved::{
-    CompressionConfig, Config, ContextConfig, DelegationConfig, MemoryConfig, OriginalsConfig, Paths, SandboxConfig,
-    SecurityConfig,
+    CompressionConfig, Config, ContextConfig, DelegationConfig, EmbeddingConfig, MemoryConfig, OriginalsConfig, Paths,
+    SandboxConfig, SecurityConfig,
 };
 use super::sources::Sources;
 
@@ -27,6 +27,7 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
     let memory = settings.memory.unwrap_or_default();
     let location = resolver.location(&memory, &data);
     let user_location = user_data.join("memory.db");
+    let embedding = resolver.embedding(settings.embedding.unwrap_or_default());
     resolver.metrics(settings.monitoring.and_then(|monitoring| monitoring.enabled));
     let context = settings.context.unwrap_or_default();
     let compression = context.compression.unwrap_or_default();
@@ -49,6 +50,7 @@ pub(super) fn resolve(values: &mut Values, places: &Places, sources: &Sources) -
             },
         },
         memory: MemoryConfig { location, user_location: text(&user_location) },
+        embedding,
         security: SecurityConfig {
             strict: has_default(security.input_validation.and_then(|validation| validation.strict)),
             requests_per_minute: security.rate_limit.and_then(|limit| limit.requests_per_minute),
@@ -182,6 +184,41 @@ impl Resolver<'_> {
         if cache.and_then(|cache| cache.redis.as_deref()).is_some_and(|redis| !redis.is_empty()) {
             let message = "this build has no Redis cache, and works without".to_owned();
             self.problem("memory.cache.redis", message, "remove it");
+        }
+    }
+
+    /// Returns the model that is named. What cannot be one is told, and is the one within the program.
+    fn embedding(&mut self, embedding: super::layers::Embedding) -> EmbeddingConfig {
+        let set = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let folder = self.path("embedding.model_dir", embedding.model_dir.as_deref());
+        let (url, model, api_key) = (set(embedding.url), set(embedding.model), set(embedding.api_key));
+        match (folder, url) {
+            (Some(_), Some(_)) => {
+                let message = "embedding.model_dir is set as well, and there is one model".to_owned();
+                self.problem("embedding.url", message, "remove one of the two");
+                EmbeddingConfig::BuiltIn
+            }
+            (Some(folder), None) => EmbeddingConfig::Folder(folder),
+            (None, Some(url)) => {
+                if !url.starts_with("http://") && !url.starts_with("https://") {
+                    let message = "is no address of a server: it begins with neither http:// nor https://".to_owned();
+                    self.problem("embedding.url", message, "write it as http://localhost:11434/v1");
+                    return EmbeddingConfig::BuiltIn;
+                }
+                let Some(model) = model else {
+                    let message = "is needed beside embedding.url".to_owned();
+                    self.problem("embedding.model", message, "name a model that the server has");
+                    return EmbeddingConfig::BuiltIn;
+                };
+                EmbeddingConfig::Remote {
+                    url,
+                    model,
+                    api_key,
+                    timeout: Duration::from_secs(has_default(embedding.timeout_seconds)),
+                    batch_max: has_default(embedding.batch_max),
+                }
+            }
+            (None, None) => EmbeddingConfig::BuiltIn,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Config {
     pub context: ContextConfig,
     /// What is remembered, and where.
     pub memory: MemoryConfig,
+    /// The model that tells what memories mean.
+    pub embedding: EmbeddingConfig,
     /// Limits on requests.
     pub security: SecurityConfig,
     /// Runs of sub-agents.
@@ -90,6 +92,39 @@ pub struct MemoryConfig {
     pub location: String,
     /// The store of memories that follow the user.
     pub user_location: String,
+}
+
+/// The model that tells what memories mean.
+#[derive(Clone, PartialEq, Eq)]
+pub enum EmbeddingConfig {
+    /// The one within the program.
+    BuiltIn,
+    /// One in a folder.
+    Folder(PathBuf),
+    /// One behind a server.
+    Remote {
+        /// The server's address.
+        url: String,
+        /// The model there.
+        model: String,
+        /// The key that is sent along.
+        api_key: Option<String>,
+        /// The time limit of a request.
+        timeout: Duration,
+        /// How many texts go in one request.
+        batch_max: usize,
+    },
+}
+
+impl std::fmt::Debug for EmbeddingConfig {
+    /// Shows no key, and no address, which may hold a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BuiltIn => write!(formatter, "BuiltIn"),
+            Self::Folder(folder) => write!(formatter, "Folder({})", folder.display()),
+            Self::Remote { model, .. } => write!(formatter, "Remote({model})"),
+        }
+    }
 }
 
 /// Limits on requests.

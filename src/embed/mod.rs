@@ -1,13 +1,21 @@
-//! What a text means, as 256 numbers: near texts have a high cosine.
+//! What a text means, as a vector: near texts have a high cosine.
 //!
-//! A static model (all-MiniLM-L6-v2 distilled to one vector per WordPiece; `assets/` has its notice)
+//! A static model of 256 numbers (all-MiniLM-L6-v2 distilled to one vector per WordPiece; `assets/` has its notice)
 //! is read in place from the program: nothing is loaded, parsed or kept on the heap, so a server
 //! that never embeds pays nothing for it. It knows words and not their order; it is a second signal
-//! beside lexical ranking, not a replacement.
+//! beside lexical ranking, not a replacement. Memories may be embedded with a stronger model instead
+//! ([`Embeddings`]): one that the user has in a folder, or one behind a server.
 
+mod embedder;
+mod folder;
 mod hash;
 mod model;
+mod remote;
 mod wordpiece;
+
+pub use embedder::{BuiltIn, EmbedError, Embedder, Embeddings, Purpose, quantized};
+pub use folder::Folder;
+pub use remote::{Endpoint, Remote};
 
 pub use model::{DIMENSIONS, MODEL};
 

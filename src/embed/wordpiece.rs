@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::hash;
 
 /// A word of more characters is not taken apart.
-const WORD_CHARACTERS_MAX: usize = 100;
+pub(super) const WORD_CHARACTERS_MAX: usize = 100;
 
 /// No piece is longer, in bytes.
 const PIECE_BYTES_MAX: usize = 24;
@@ -29,13 +29,21 @@ static OTHERS: &[u8] = table!("others");
 
 /// Calls `found` with the number of each piece of `text`.
 pub(super) fn pieces(text: &str, mut found: impl FnMut(u16)) {
-    let mut word = String::new();
     let mut numbers = Vec::new();
+    words(text, |word| {
+        numbers.clear();
+        split(word, &mut numbers);
+        numbers.iter().for_each(|number| found(*number));
+    });
+}
+
+/// Calls `found` with each word of `text`, in small letters without accents; a sign is a word.
+#[inline]
+pub(super) fn words(text: &str, mut found: impl FnMut(&str)) {
+    let mut word = String::new();
     let mut end = |word: &mut String| {
         if !word.is_empty() {
-            numbers.clear();
-            split(word, &mut numbers);
-            numbers.iter().for_each(|number| found(*number));
+            found(word);
             word.clear();
         }
     };

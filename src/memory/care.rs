@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::redact::{redact_memory, redacted_filter};
-use super::transfer::Place;
 use super::{Memories, MemoryError};
 use crate::base::{MemoryId, Timestamp};
 use crate::store::{Memory, MemoryFilter, Scope, Store};
 
-/// How many memories are read at once.
-const PAGE: usize = 1_000;
 /// How many versions of a memory are followed.
 const VERSIONS_MAX: usize = 10_000;
 
@@ -103,10 +100,11 @@ impl Memories {
     pub async fn stats(&self) -> Result<Stats, MemoryError> {
         let now = self.clock.now();
         let mut stats = Stats::default();
-        let mut place = Place::default();
-        while let Some(page) = self.page_after(&mut place, PAGE).await? {
-            page.iter().for_each(|memory| stats.add(memory, now));
-        }
+        self.each(&mut |memory| {
+            stats.add(memory, now);
+            Ok(())
+        })
+        .await?;
         for store in [&self.project, &self.user] {
             let status = store.status().await?;
             stats.embeddings += status.embeddings;

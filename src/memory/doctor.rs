@@ -81,6 +81,8 @@ impl Memories {
     ) -> Result<(Option<Finding>, Vec<PathBuf>), MemoryError> {
         let (mut examples, mut kinds, mut count) = (Vec::new(), BTreeSet::new(), 0);
         let mut traceless = true;
+        // Those that cannot be kept as they would be without their secrets.
+        let mut refused = Vec::new();
         let mut after = None;
         loop {
             let page = store.stored_memories(after.as_ref(), PAGE).await?;
@@ -89,14 +91,19 @@ impl Memories {
             let clean = move || page.into_iter().filter_map(cleaned).collect::<Vec<_>>();
             let cleaned = tokio::task::spawn_blocking(clean).await.expect("redacting does not panic");
             count += cleaned.len() as u64;
-            for (new, redacted) in &cleaned {
+            let mut clean = Vec::with_capacity(cleaned.len());
+            for Cleaned { id, redacted, without } in cleaned {
                 kinds.extend(redacted.iter().map(|one| one.kind));
                 if examples.len() < EXAMPLES {
-                    examples.push(new.id.to_string());
+                    examples.push(id.to_string());
+                }
+                match without {
+                    Ok(new) => clean.push(new),
+                    Err(reason) => refused.push(format!("{id}: {reason}")),
                 }
             }
-            if mend && !cleaned.is_empty() {
-                traceless &= store.rewrite_memories(cleaned.into_iter().map(|(new, _)| new).collect()).await?;
+            if mend && !clean.is_empty() {
+                traceless &= store.rewrite_memories(self.with_meanings(clean).await).await?;
             }
         }
         if count == 0 {
@@ -110,7 +117,12 @@ impl Memories {
                 "; another process is reading, so the log beside the file may still hold them: run this again",
             );
         }
-        let finding = Finding { name: "stored_secrets", count, detail, examples, mended: mend && traceless };
+        if let Some(first) = refused.first() {
+            let count = refused.len();
+            detail.push_str(&format!("; {count} cannot be kept without them, so purge or edit them ({first})"));
+        }
+        let mended = mend && traceless && refused.is_empty();
+        let finding = Finding { name: "stored_secrets", count, detail, examples, mended };
         Ok((Some(finding), if mend { store.copies() } else { Vec::new() }))
     }
 }
@@ -134,18 +146,23 @@ async fn without_meaning(store: &dyn Store, memories: &Memories, mend: bool) -> 
     }))
 }
 
+/// A memory that holds secrets.
+struct Cleaned {
+    id: MemoryId,
+    redacted: Vec<Redacted>,
+    /// The memory without them, or why it cannot be kept so.
+    without: Result<NewMemory, String>,
+}
+
 /// The memory without its secrets, if it has any.
-fn cleaned(mut memory: Memory) -> Option<(NewMemory, Vec<Redacted>)> {
-    let mut redacted = redact::redact_memory(&mut memory);
-    let mut content = memory.content;
-    if let Some(topic) = &mut content.topic_key {
-        redact::redact_in_place(topic, &mut redacted);
-    }
+fn cleaned(mut memory: Memory) -> Option<Cleaned> {
+    let redacted = redact::redact_memory(&mut memory);
     if redacted.is_empty() {
         return None;
     }
     // Terms, digest and vector are those of the text as it is now.
-    let created_at = content.created_at;
-    let (new, _) = remember::prepared(Draft::of(&content), created_at).ok()?;
-    Some((NewMemory { id: content.id, ..new }, redacted))
+    let content = memory.content;
+    let without = remember::prepared(Draft::of(&content), content.created_at);
+    let without = without.map(|(new, _)| NewMemory { id: content.id.clone(), ..new });
+    Some(Cleaned { id: content.id, redacted, without })
 }

@@ -133,7 +133,11 @@ impl Memories {
 
 /// The memories and the ones they superseded: whoever wants a statement forgotten does not want
 /// its earlier wording kept. With `later`, those that superseded them as well.
-async fn with_versions(store: &dyn Store, chosen: Vec<Memory>, later: bool) -> Result<Vec<Memory>, MemoryError> {
+pub(super) async fn with_versions(
+    store: &dyn Store,
+    chosen: Vec<Memory>,
+    later: bool,
+) -> Result<Vec<Memory>, MemoryError> {
     let mut all: Vec<Memory> = Vec::with_capacity(chosen.len());
     let mut known = HashSet::new();
     let mut waiting = chosen;

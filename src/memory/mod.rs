@@ -13,17 +13,20 @@
 //! | `update(&MemoryId, Update)` | new text or fields | [`Updated`] |
 //! | `forget(&ForgetRequest)` | ids or a filter | [`Forgetting`] |
 //! | `tidy(&TidyRules, dry_run)` | what fades | [`Tidying`], which `undo_tidying` takes back |
+//! | `embedding_problem()` | - | why only words find memories at present, if that is so |
 //! | `examine(mend)` | - | [`Checkup`]: what is wrong, and what was put right |
 //! | `back_up`, `restore_backup` | a file | what it holds |
 //! | `list`, `versions`, `stats` | a filter, an id | what there is, history included |
 //! | `export_lines`, `export_folder`, `import` | files of a [`Format`] | [`Exported`], [`Report`] |
 //! | `remember_commits`, `remember_transcript` | a repository, a session | [`Report`] |
+//! | `brief(Budget)` | how much | [`Briefing`]: what matters most, for the start of a session |
 //! | `keep_episode(Episode)` | the outcome of a run | its id |
 //! | `examples(&Name, &str, Budget)` | agent and task | `Vec<Recalled>`, within the budget |
 
 mod alike;
 mod assigned;
 mod backfill;
+mod brief;
 mod care;
 mod doctor;
 mod episode;
@@ -43,6 +46,7 @@ mod when;
 
 use std::sync::Arc;
 
+pub use brief::Briefing;
 pub use care::Stats;
 pub use doctor::Checkup;
 pub use episode::Episode;
@@ -61,6 +65,7 @@ pub use update::{Update, Updated};
 pub use rank::ScorePart;
 
 use crate::base::{Clock, MemoryId};
+use crate::embed::Embeddings;
 use crate::store::{Memory, Scope, Store, StoreError};
 
 /// Remembers and recalls.
@@ -69,6 +74,7 @@ pub struct Memories {
     project: Arc<dyn Store>,
     user: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    embeddings: Arc<Embeddings>,
     backfill: Arc<backfill::Backfill>,
     uses: Arc<uses::Uses>,
 }
@@ -78,7 +84,15 @@ impl Memories {
     ///
     /// A store opens its file at the first use, so the user's costs nothing until it is asked.
     pub fn new(project: Arc<dyn Store>, user: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { project, user, clock, backfill: Arc::default(), uses: Arc::default() }
+        let (embeddings, backfill, uses) = (Arc::default(), Arc::default(), Arc::default());
+        Self { project, user, clock, embeddings, backfill, uses }
+    }
+
+    /// Returns the service with this model instead of the one within the program; the stores must be
+    /// those of the same model.
+    #[must_use]
+    pub fn with(self, embeddings: Arc<Embeddings>) -> Self {
+        Self { embeddings, ..self }
     }
 
     /// Returns the memories of these ids, history included, in the order asked; unknown ids are

@@ -1,6 +1,7 @@
 //! Finding what was remembered.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::alike::Distinct;
 use super::rank::{self, Ranked, ScorePart};
@@ -9,7 +10,7 @@ use super::suspicion::suspicions;
 use super::when::{self, Window};
 use super::{Memories, MemoryError, terms};
 use crate::base::MemoryId;
-use crate::embed;
+use crate::embed::{self, Embeddings, Purpose};
 use crate::store::{Matches, Memory, MemoryFilter, Scope, Store};
 
 /// The most memories in one answer.
@@ -129,7 +130,7 @@ impl Memories {
         } else {
             {
                 let time = self.time_named(&sources, &request.query).await?;
-                best(&sources, &terms, &request.query, time, request.offset, wanted).await?
+                best(&sources, &self.embeddings, &terms, &request.query, time, request.offset, wanted).await?
             }
         };
         if request.neighbours > 0 {
@@ -141,6 +142,7 @@ impl Memories {
             self.note_uses(&found);
         }
         found.searched = searched;
+        found.notes.extend(self.embedding_problem().filter(|_| !terms.is_empty()));
         self.explain_emptiness(&mut found, request).await?;
         Ok(found)
     }
@@ -209,7 +211,7 @@ impl Memories {
         if terms.is_empty() {
             return Ok(None);
         }
-        let found = best(sources, &terms, &event, None, 0, 1).await?;
+        let found = best(sources, &self.embeddings, &terms, &event, None, 0, 1).await?;
         // One that says only half of it may be about anything.
         let told = |one: &&Recalled| one.parts.iter().any(|part| part.name == "coverage" && part.value >= EVENT_TOLD);
         Ok(found.memories.iter().find(told).map(|one| {
@@ -273,6 +275,7 @@ async fn newest(sources: &[Source<'_>], offset: usize, limit: usize) -> Result<R
 
 async fn best(
     sources: &[Source<'_>],
+    embeddings: &Arc<Embeddings>,
     terms: &[String],
     query: &str,
     time: Option<Window>,
@@ -286,15 +289,27 @@ async fn best(
     let passing = matches.iter().map(|one| one.passing.len()).sum();
     // Some more than asked for, because near duplicates fall out.
     let pool = offset.saturating_add(limit).saturating_mul(5) / 4 + 10;
-    let (ranked, total, ids) = {
-        let query = query.to_owned();
+    let (ranked, total, ids, note) = {
+        let (query, embeddings) = (query.to_owned(), embeddings.clone());
         let rank = move || {
-            let meaning = embed::embed(&query);
-            let question = rank::Question { text: &query, meaning: meaning.as_slice(), time };
+            // Without it, words alone tell; the answer says so.
+            let meaning = embeddings.embed(&[&query], Purpose::Query).ok().and_then(|mut one| one.pop());
+            let meaning = meaning.unwrap_or_default();
+            let is_built_in = embeddings.model() == embed::MODEL;
+            let other = matches.iter().map(|one| one.index.meanings().dimensions());
+            let other = other.filter(|stored| *stored > 0 && *stored != meaning.len() && !meaning.is_empty()).max();
+            let question = rank::Question { text: &query, meaning: &meaning, is_built_in, time };
             let (ranked, total) = rank::rank(&matches, &question, pool);
             let id = |one: &Ranked| matches[one.source].index.entry(one.number).id();
             let ids: Vec<MemoryId> = ranked.iter().map(id).collect();
-            (ranked, total, ids)
+            let note = other.map(|stored| {
+                let (model, given) = (embeddings.model(), meaning.len());
+                format!(
+                    "the model {model} gives vectors of {given} numbers, and those that are stored have {stored}: words \
+                     alone find memories; name another model in embedding.model, or make it give what it gave"
+                )
+            });
+            (ranked, total, ids, note)
         };
         tokio::task::spawn_blocking(rank).await.expect("ranking does not panic")
     };
@@ -327,7 +342,8 @@ async fn best(
         }
     }
     let more = total.saturating_sub(skipped + memories.len() + repeated);
-    Ok(Recollection { memories, more, passing, ..Recollection::default() })
+    let notes = note.into_iter().collect();
+    Ok(Recollection { memories, more, passing, notes, ..Recollection::default() })
 }
 
 /// Puts after each memory those around it in its session that are not there yet.

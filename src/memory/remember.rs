@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::redact::{self, Redacted, redact};
 use super::{Memories, MemoryError, similar, terms};
 use crate::base::{MemoryId, Timestamp, content_hash};
-use crate::embed;
-use crate::store::{Added, AddedStatus, Meaning, MemoryKind, NewMemory, Scope};
+use crate::store::{Added, AddedStatus, MemoryKind, NewMemory, Scope};
 
 /// The most memories in one call.
 pub const MEMORIES_MAX: usize = 1_000;
@@ -157,6 +156,7 @@ impl Memories {
                 places.push((place, redacted));
                 news.push(new);
             }
+            let news = self.with_meanings(news).await;
             let sought = similar::sought(&news);
             for (added, (place, redacted)) in store.add_memories(news).await?.into_iter().zip(&places) {
                 results[*place] = Some(remembered(added, redacted.clone()));
@@ -167,7 +167,7 @@ impl Memories {
                     results.iter_mut().enumerate().filter_map(|(place, one)| Some((place, one.as_mut()?))).collect();
                 wanted.iter().map(|place| by_place.remove(place)).collect()
             };
-            self.tell_what_is_there(store.as_ref(), &sought, of_batch.into_iter().flatten().collect()).await?;
+            self.tell_what_is_there(store.as_ref(), &sought, of_batch.into_iter().flatten().collect()).await;
         }
         Ok(results.into_iter().map(|result| result.expect("every draft was answered")).collect())
     }
@@ -187,7 +187,8 @@ fn remembered(added: Added, redacted: Vec<Redacted>) -> Remembered {
     Remembered { id: Some(added.id), outcome, redacted, similar: Vec::new(), before: None }
 }
 
-/// Checks a draft and makes of it what the store keeps; the error says why it cannot be kept.
+/// Checks a draft and makes of it what the store keeps, but for what it means; the error says why it
+/// cannot be kept.
 pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<Redacted>), String> {
     let (text, mut redacted) = clean_text(&draft.text)?;
     check_fields(&draft)?;
@@ -213,7 +214,7 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
         terms: document.terms,
         length: document.length,
         asks: asks(&text),
-        meaning: meaning(&text),
+        meaning: None,
         digest: String::new(),
         kind: draft.kind,
         scope: draft.scope,
@@ -239,12 +240,6 @@ pub(super) fn prepared(draft: Draft, now: Timestamp) -> Result<(NewMemory, Vec<R
 /// Whether a text asks something.
 fn asks(text: &str) -> bool {
     text.trim_end().ends_with(['?', '？'])
-}
-
-/// What a text means to the model within the program.
-pub(super) fn meaning(text: &str) -> Option<Meaning> {
-    let vector = embed::embed(text).to_quantized();
-    Some(Meaning { model: embed::MODEL.to_owned(), vector: vector.to_vec() })
 }
 
 /// Drops private spans and replaces secrets.

@@ -52,7 +52,6 @@ impl Sought {
         if own.len() < WORDS_MIN {
             return None;
         }
-        let meaning = new.meaning.as_ref()?;
         let filter = MemoryFilter {
             scopes: vec![new.scope],
             // What another said is not a duplicate.
@@ -62,19 +61,23 @@ impl Sought {
             now: Some(new.created_at),
             ..MemoryFilter::default()
         };
-        let vector = meaning.vector.iter().map(|number| f32::from(*number) / 127.0).collect();
+        // Without one, words alone tell.
+        let vector = new.meaning.iter().flat_map(|meaning| &meaning.vector).map(|number| f32::from(*number) / 127.0);
+        let vector = vector.collect();
         Some(Self { words: own, vector, filter })
     }
 }
 
 impl Memories {
     /// Tells for each memory that was stored what is there that is similar, and what it replaced.
+    ///
+    /// The memories are stored by now: a look-up that fails leaves them without this, and is logged.
     pub(super) async fn tell_what_is_there(
         &self,
         store: &dyn Store,
         sought: &[Option<Sought>],
         results: Vec<&mut Remembered>,
-    ) -> Result<(), MemoryError> {
+    ) {
         debug_assert_eq!(sought.len(), results.len());
         for (sought, result) in sought.iter().zip(results) {
             let replaced = match &result.outcome {
@@ -83,13 +86,18 @@ impl Memories {
                 Outcome::Duplicate | Outcome::Rejected(_) => continue,
             };
             if let Some(old) = replaced {
-                result.before = store.memories(&[old]).await?.pop().map(|old| beginning(&old.content.text));
+                match store.memories(&[old]).await {
+                    Ok(mut found) => result.before = found.pop().map(|old| beginning(&old.content.text)),
+                    Err(error) => tracing::warn!(%error, "what a memory replaced could not be read"),
+                }
             }
             if let (Some(sought), Some(own)) = (sought, result.id.clone()) {
-                result.similar = similar(store, sought, &own).await?;
+                match similar(store, sought, &own).await {
+                    Ok(similar) => result.similar = similar,
+                    Err(error) => tracing::warn!(%error, "similar memories could not be looked for"),
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::doctor::PAGE;
+use super::forget::with_versions;
 use super::{Memories, MemoryError, alike, redact};
 use crate::base::{MemoryId, Timestamp};
 use crate::store::{Change, Memory, MemoryKind, Scope, Store};
@@ -89,7 +90,8 @@ impl Memories {
     /// The same memories at the same time give the same plan.
     pub async fn tidy(&self, rules: &TidyRules, dry_run: bool) -> Result<Tidying, MemoryError> {
         self.write_uses().await;
-        let now = self.clock.now();
+        // As stores keep it, so that it is found again there.
+        let now = Timestamp::from_microsecond(self.clock.now().as_microsecond()).expect("it was a time");
         let mut tidying = Tidying { at: None, tidied: Vec::new(), looked_at: 0 };
         for store in [&self.project, &self.user] {
             let current = current(store.as_ref()).await?;
@@ -115,6 +117,10 @@ impl Memories {
                 done.extend(store.merge_memories(pairs, now).await?);
             }
             if !over.is_empty() {
+                // As when somebody forgets them: no earlier wording stays behind.
+                let over = with_versions(store.as_ref(), store.memories(&over).await?, false).await?;
+                let over = over.into_iter().filter(|memory| memory.forgotten_at.is_none());
+                let over: Vec<MemoryId> = over.map(|memory| memory.content.id).collect();
                 done.extend(store.forget(&over, false, now).await?.into_iter().map(|one| one.id));
             }
             tidying.at = Some(now);
@@ -137,11 +143,21 @@ impl Memories {
                 let best = memory.superseded_by.as_ref().and_then(|id| created.get(id));
                 memory.superseded_at.is_some_and(|at| best.is_some_and(|best| *best < at))
             };
+            // The earlier wordings that went with the one that is wanted.
+            let mut with_it: BTreeSet<MemoryId> = BTreeSet::new();
+            if let Undo::One(wanted) = undo
+                && let Some(one) = all.iter().find(|memory| memory.content.id == *wanted)
+                && may_have_tidied(one)
+            {
+                let versions = with_versions(store.as_ref(), vec![one.clone()], false).await?;
+                let together = versions.into_iter().filter(|version| version.forgotten_at == one.forgotten_at);
+                with_it.extend(together.map(|version| version.content.id));
+            }
             for memory in &all {
                 let id = &memory.content.id;
                 let (merged, forgotten) = match undo {
                     Undo::Run(at) => (memory.superseded_at == Some(*at), memory.forgotten_at == Some(*at)),
-                    Undo::One(wanted) => (id == wanted, id == wanted && may_have_tidied(memory)),
+                    Undo::One(wanted) => (id == wanted, with_it.contains(id)),
                 };
                 let mut is_back = false;
                 if merged
@@ -154,7 +170,8 @@ impl Memories {
                     let restore = Change { restore: true, ..Change::default() };
                     is_back |= store.change_memory(id, restore).await?.is_some();
                 }
-                if is_back {
+                // An earlier wording is history again, and not current.
+                if is_back && (memory.superseded_at.is_none() || merged) {
                     back.push(id.clone());
                 }
             }

@@ -103,6 +103,7 @@ impl Memories {
         let draft = Draft { text: text.to_owned(), supersedes: None, ..Draft::of(content) };
         let (new, _) =
             remember::prepared(draft, self.clock.now()).map_err(|reason| MemoryError::Rejected { reason })?;
+        let new = self.with_meanings(vec![new]).await.pop().expect("as many as there were");
         store.supersede(&content.id, new).await?.ok_or_else(|| MemoryError::NotCurrent {
             id: content.id.clone(),
             reason: "another call changed it at the same moment; read it again".to_owned(),

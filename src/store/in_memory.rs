@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use tokio::sync::mpsc;
 
 use super::index::{Index, Posting};
 use super::{
@@ -92,6 +93,17 @@ impl Store for InMemoryStore {
         let kept = (0..).zip(&state.memories).filter(|(_, memory)| memory.forgotten_at.is_none());
         let later = kept.filter(|(number, _): &(i64, &Memory)| *number >= after);
         Ok(later.take(limit).map(|(number, memory)| (number + 1, memory.clone())).collect())
+    }
+
+    async fn all_memories(&self, page: usize, pages: mpsc::Sender<Vec<Memory>>) -> Result<(), StoreError> {
+        let all: Vec<Memory> =
+            self.state().memories.iter().filter(|memory| memory.forgotten_at.is_none()).cloned().collect();
+        for page in all.chunks(page.max(1)) {
+            if pages.send(page.to_vec()).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError> {
@@ -183,6 +195,7 @@ impl Store for InMemoryStore {
                 let content = &mut memory.content;
                 (content.text, content.digest) = (String::new(), String::new());
                 (content.source, content.topic_key) = (None, None);
+                (content.actor, content.session_id, content.agent) = (None, None, None);
                 content.tags.clear();
                 content.terms.clear();
                 content.length = 0;
@@ -470,8 +483,9 @@ impl Store for InMemoryStore {
             for list in state.postings.values_mut() {
                 list.retain(|posting| posting.number != number);
             }
-            if let Some(meaning) = new.meaning.take() {
-                state.meanings.insert(number, meaning);
+            match new.meaning.take() {
+                Some(meaning) => drop(state.meanings.insert(number, meaning)),
+                None => drop(state.meanings.remove(&number)),
             }
             let memory = &mut state.memories[number as usize];
             new.supersedes.clone_from(&memory.content.supersedes);

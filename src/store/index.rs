@@ -321,6 +321,11 @@ impl Meanings {
         block[at..at + self.dimensions].copy_from_slice(vector);
     }
 
+    /// Returns how many numbers a vector has; 0 where there is none.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
     /// Returns the cosine between a memory's meaning and a vector of length one: 0 where either is
     /// not known.
     pub fn cosine(&self, number: u32, vector: &[f32]) -> f32 {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use tokio::sync::mpsc;
 
 pub use filter::{MemoryFilter, RunFilter};
 pub use in_memory::InMemoryStore;
@@ -30,6 +31,7 @@ pub use selection::Selection;
 pub use sqlite::SqliteStore;
 
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
+use crate::embed::Embeddings;
 
 /// Returns the store at `location`: a file path, `sqlite://PATH`, or `memory:` for one that ends
 /// with the process.
@@ -42,6 +44,15 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
 
 /// Returns the store at `location`, as [`open`] does, with these limits to its originals.
 pub fn open_within(location: &str, limits: OriginalLimits) -> Result<Arc<dyn Store>, StoreError> {
+    open_with(location, limits, &Arc::default())
+}
+
+/// Returns the store at `location`, as [`open_within`] does, whose vectors are those of this model.
+pub fn open_with(
+    location: &str,
+    limits: OriginalLimits,
+    embeddings: &Arc<Embeddings>,
+) -> Result<Arc<dyn Store>, StoreError> {
     if location == "memory:" {
         return Ok(Arc::new(InMemoryStore::within(limits)));
     }
@@ -51,7 +62,7 @@ pub fn open_within(location: &str, limits: OriginalLimits) -> Result<Arc<dyn Sto
     if path.is_empty() || scheme.len() > 1 {
         return Err(StoreError::UnknownBackend { location: location.to_owned() });
     }
-    Ok(Arc::new(SqliteStore::new(path.into()).within(limits)))
+    Ok(Arc::new(SqliteStore::new(path.into()).within(limits).with(embeddings.clone())))
 }
 
 /// Keeps memories, originals and runs.
@@ -87,6 +98,10 @@ pub trait Store: Send + Sync {
     /// the order in which they were added, each with its number. History is included, what was
     /// forgotten is left out.
     async fn memories_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Memory)>, StoreError>;
+
+    /// Sends all of them in pages of this many, as they are at one moment, however long that takes.
+    /// Whoever wants no more closes the other end.
+    async fn all_memories(&self, page: usize, pages: mpsc::Sender<Vec<Memory>>) -> Result<(), StoreError>;
 
     /// Returns for each memory what is kept already that it would repeat or replace.
     async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError>;

@@ -51,6 +51,9 @@ struct Item {
 pub struct Output {
     /// In the order given.
     stored: Vec<Stored>,
+    /// What the caller should know: why words alone find memories at present.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// What became of one.
@@ -125,7 +128,8 @@ impl TypedTool for MemoryStore {
                 }
             })
             .collect();
-        Ok(Output { stored })
+        let notes = call.services.memories.embedding_problem().into_iter().collect();
+        Ok(Output { stored, notes })
     }
 
     fn failure(&self, output: &Output) -> Option<u8> {
@@ -153,7 +157,9 @@ impl TypedTool for MemoryStore {
             }
             words.join(" ")
         };
-        output.stored.iter().map(line).collect::<Vec<_>>().join("\n")
+        let mut lines: Vec<String> = output.stored.iter().map(line).collect();
+        lines.extend(output.notes.iter().cloned());
+        lines.join("\n")
     }
 }
 

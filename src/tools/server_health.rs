@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, Command, Effects, ToolError, TypedTool};
 use crate::base::{bytes, thousands};
+use crate::config::EmbeddingConfig;
 use crate::exec::sandbox::Strength;
 use crate::memory::RecallRequest;
 use crate::observe::{Check, Status, overall};
@@ -72,7 +73,7 @@ impl TypedTool for ServerHealth {
             database: database(call).await,
             memory: memory(call).await,
             disk: disk(&call.services.config.paths.data),
-            api: api(call),
+            api: api(call).await,
             sandbox: sandbox(call).await,
         };
         let all = [&checks.database, &checks.memory, &checks.disk, &checks.api, &checks.sandbox];
@@ -167,8 +168,13 @@ fn free_space(_: &Path) -> Option<u64> {
     None
 }
 
-fn api(call: &Call) -> Check {
+async fn api(call: &Call) -> Check {
     let found = runners::installed(&call.services.config);
+    if call.services.config.embedding != EmbeddingConfig::BuiltIn
+        && let Some(problem) = call.services.memories.examine_model().await
+    {
+        return Check::new(Status::Degraded, problem);
+    }
     if found.is_empty() {
         Check::new(Status::Degraded, "no agent CLI is installed (claude, codex): only command agents can run")
     } else {

@@ -23,6 +23,7 @@ mod count_tokens;
 mod crash;
 mod delegate;
 mod document;
+mod embedding;
 mod garbage;
 mod hooks;
 mod jsonrpc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use context_engine::base::{Clock, FixedClock, MemoryId, Timestamp};
 use context_engine::memory::{
-    Draft, ForgetRequest, Format, Memories, Report, SourceFile, TranscriptOptions, Update, read_source,
+    Draft, ForgetRequest, Format, Memories, Report, SourceFile, TidyRules, TranscriptOptions, Update, read_source,
 };
 use context_engine::store::{InMemoryStore, Memory, MemoryFilter, MemoryKind, Scope, SqliteStore, Store};
 use jiff::SignedDuration;
@@ -459,5 +459,72 @@ fn the_turns_of_a_session_are_remembered_in_order_without_what_tools_said() {
         let prose = SourceFile { name: "a.txt".to_owned(), text: "Nobody speaks.\n".to_owned() };
         assert!(fixture.memories.remember_transcript(&prose, &TranscriptOptions::default()).await.is_err());
         assert!(fixture.clock.now() > at("2026-01-01T00:00:00Z"));
+    });
+}
+
+#[test]
+fn a_known_text_that_others_were_merged_into_is_imported_with_them() {
+    run(async {
+        let from = fixture();
+        let draft = |text: &str| Draft { text: text.to_owned(), ..Draft::default() };
+        let text = "The release of the engine goes through the staging cluster before it reaches all customers";
+        from.remember(vec![draft(text), Draft { importance: Some(0.9), ..draft(&format!("{text} always")) }]).await;
+        let done = from.memories.tidy(&TidyRules::default(), false).await.expect("tidied");
+        assert_eq!(done.tidied.len(), 1, "one is merged into the other");
+        let exported = from.lines().await;
+
+        let to = fixture();
+        to.remember(vec![draft(&format!("{text} always"))]).await;
+        let report = to.import_text("export.jsonl", &exported).await;
+        assert_eq!((report.stored, report.known), (2, 0), "{report:?}");
+        let all = to.all().await;
+        let ids: Vec<&MemoryId> = all.iter().map(|memory| &memory.content.id).collect();
+        for memory in &all {
+            assert!(
+                memory.superseded_by.as_ref().is_none_or(|next| ids.contains(&next)),
+                "its successor is here: {memory:?}"
+            );
+        }
+        assert_eq!(all.iter().filter(|memory| memory.superseded_at.is_none()).count(), 1, "one of the same is current");
+    });
+}
+
+#[test]
+fn an_export_is_of_one_moment() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fixture = in_files(folder.path());
+        let draft = |number: usize| Draft { text: format!("fact number {number} of many"), ..Draft::default() };
+        for chunk in 0..3 {
+            let drafts = (chunk * 1_000..(chunk + 1) * 1_000).map(draft).collect();
+            fixture.memories.remember(drafts).await.expect("remembered");
+        }
+        // While the first line is being written, others write on.
+        struct Slow(Vec<u8>, Arc<dyn Store>, bool);
+        impl std::io::Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                if !std::mem::replace(&mut self.2, true) {
+                    let store = self.1.clone();
+                    let purge = async move {
+                        let last = store.list_memories(&MemoryFilter::default(), 1, 0).await.expect("listed");
+                        store
+                            .forget(&[last[0].content.id.clone()], false, at("2026-03-01T13:00:00Z"))
+                            .await
+                            .expect("forgotten");
+                    };
+                    std::thread::spawn(move || run(purge)).join().expect("it is forgotten by now");
+                }
+                self.0.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut out = Slow(Vec::new(), fixture.stores[0].clone(), false);
+        let exported = fixture.memories.export_lines(&[], &mut out).await.expect("exported");
+        assert_eq!(exported.memories, 3_000, "as it was when it began");
+        assert_eq!(fixture.memories.stats().await.expect("summed up").current, 2_999);
     });
 }

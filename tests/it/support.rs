@@ -37,6 +37,7 @@ impl Project {
             clock: Arc::new(SystemClock),
             store: Arc::new(InMemoryStore::default()),
             user_store: Arc::new(InMemoryStore::default()),
+            embeddings: app::embeddings(&config.embedding),
             helper: PathBuf::from(env!("CARGO_BIN_EXE_ctx")),
         };
         Self { services: app::wire(config, Vec::new(), wiring), root, _scratch: scratch }

@@ -191,6 +191,8 @@ pub(super) struct Spread {
     pub(super) passage: f32,
     pub(super) session: f32,
     pub(super) meaning: f32,
+    /// The mean of the cosines.
+    pub(super) mean_meaning: f32,
     pub(super) length: f32,
 }
 
@@ -200,6 +202,8 @@ impl Spread {
             let of_all = evidence.iter().map(|evidence| Sums::of(values(evidence)));
             of_all.fold(Sums::default(), Sums::plus).deviation()
         };
+        let meanings = evidence.iter().map(|evidence| Sums::of(&evidence.meaning));
+        let meanings = meanings.fold(Sums::default(), Sums::plus);
         let mut sessions = Sums::default();
         for (evidence, layout) in evidence.iter().zip(layouts) {
             let sizes = layout.sessions.iter().map(|session| session.memories);
@@ -210,7 +214,8 @@ impl Spread {
             words: over(|evidence| &evidence.words),
             passage: over(|evidence| &evidence.passage),
             session: sessions.deviation(),
-            meaning: over(|evidence| &evidence.meaning),
+            meaning: meanings.deviation(),
+            mean_meaning: meanings.mean(),
             length: lengths.deviation(),
         }
     }
@@ -252,6 +257,10 @@ impl Sums {
 
     fn plus(self, other: Self) -> Self {
         Self { count: self.count + other.count, sum: self.sum + other.sum, squares: self.squares + other.squares }
+    }
+
+    fn mean(self) -> f32 {
+        (self.sum / self.count.max(1.0)) as f32
     }
 
     fn deviation(self) -> f32 {

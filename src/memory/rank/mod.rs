@@ -54,6 +54,10 @@ const IMPORTANCE: f32 = 0.6;
 const IMPORTANCE_USUAL: f32 = 0.5;
 /// From this cosine on a memory is found for its meaning alone.
 const MEANS_THE_SAME: f32 = 0.45;
+/// With other models, whose cosines may all be high, it must also stand out among the others, by so many
+/// standard deviations; among fewer others than this nothing can.
+const STANDS_OUT: f32 = 2.0;
+const OTHERS_MIN: usize = 20;
 
 /// One part of a score, for explanations.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,6 +89,8 @@ pub(super) struct Question<'a> {
     /// What it means: as many numbers as the memories' meanings have, of length one. Empty: meaning
     /// does not count.
     pub(super) meaning: &'a [f32],
+    /// Whether the model is the one within the program, whose cosines are known.
+    pub(super) is_built_in: bool,
     /// The time that it names.
     pub(super) time: Option<Window>,
 }
@@ -98,6 +104,10 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
     let evidence = evidence::gather(sources, &layouts, question.meaning);
     let spread = Spread::of(&evidence, &layouts);
     let named = named_actor(sources, &layouts, question.text);
+    let stands_out = spread.mean_meaning + STANDS_OUT * spread.meaning;
+    let others: usize = sources.iter().map(|matches| matches.passing.len()).sum();
+    let is_known = question.is_built_in || others < OTHERS_MIN;
+    let means_the_same = if is_known { MEANS_THE_SAME } else { MEANS_THE_SAME.max(stands_out) };
 
     let scorings: Vec<Scoring<'_>> = (0..sources.len())
         .map(|source| {
@@ -108,6 +118,7 @@ pub(super) fn rank(sources: &[Matches], question: &Question<'_>, count: usize) -
                 spread: &spread,
                 actor: named.as_ref().map_or(NONE, |named| named[source]),
                 time: question.time.as_ref(),
+                means_the_same,
                 others_most: 0.0,
             };
             Scoring { others_most: scoring.others_most(), ..scoring }
@@ -181,6 +192,7 @@ struct Scoring<'a> {
     /// The number of the actor that the query names.
     actor: u32,
     time: Option<&'a Window>,
+    means_the_same: f32,
     /// What the parts that are not in [`Scoring::of_query`] add at most.
     others_most: f32,
 }
@@ -190,7 +202,7 @@ impl Scoring<'_> {
     fn is_found(&self, place: usize, neighbours: f32) -> bool {
         self.evidence.passage[place] > 0.0
             || neighbours > 0.0
-            || self.evidence.meaning.get(place).is_some_and(|cosine| *cosine >= MEANS_THE_SAME)
+            || self.evidence.meaning.get(place).is_some_and(|cosine| *cosine >= self.means_the_same)
     }
 
     fn neighbours(&self, place: usize) -> f32 {

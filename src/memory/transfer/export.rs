@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tokio::sync::mpsc;
+
 use super::markdown;
 use super::record::Record;
 use crate::base::MemoryId;
@@ -13,6 +15,8 @@ use crate::store::{Memory, Scope};
 
 /// How many memories are read at once.
 const PAGE: usize = 1_000;
+/// How many pages wait to be written.
+const PAGES_WAITING: usize = 2;
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,46 +78,46 @@ impl Memories {
         write: &mut (dyn FnMut(&Record) -> io::Result<()> + Send),
     ) -> Result<Exported, MemoryError> {
         let mut exported = Exported::default();
-        let mut after = Place::default();
-        while let Some(page) = self.page_after(&mut after, PAGE).await? {
-            for memory in page.iter().filter(|memory| scopes.is_empty() || scopes.contains(&memory.content.scope)) {
-                let unwritable = |error: io::Error| MemoryError::Unreadable {
-                    place: "the export".to_owned(),
-                    reason: format!("it cannot be written: {error}"),
-                };
-                write(&Record::of(memory)).map_err(unwritable)?;
-                exported.memories += 1;
-                exported.history += usize::from(memory.superseded_at.is_some());
+        self.each(&mut |memory| {
+            if !scopes.is_empty() && !scopes.contains(&memory.content.scope) {
+                return Ok(());
             }
-        }
+            let unwritable = |error: io::Error| MemoryError::Unreadable {
+                place: "the export".to_owned(),
+                reason: format!("it cannot be written: {error}"),
+            };
+            write(&Record::of(memory)).map_err(unwritable)?;
+            exported.memories += 1;
+            exported.history += usize::from(memory.superseded_at.is_some());
+            Ok(())
+        })
+        .await?;
         Ok(exported)
     }
 
-    /// The next memories of both stores, in the order in which each added them, history included.
-    pub(in crate::memory) async fn page_after(
+    /// Visits every memory, history included, in the order in which they were added: each store as it
+    /// is at one moment, whatever others write meanwhile.
+    pub(in crate::memory) async fn each(
         &self,
-        place: &mut Place,
-        limit: usize,
-    ) -> Result<Option<Vec<Memory>>, MemoryError> {
-        while place.store < 2 {
-            let store = [&self.project, &self.user][place.store];
-            let page = store.memories_after(place.number, limit).await?;
-            let Some((last, _)) = page.last() else {
-                *place = Place { store: place.store + 1, number: 0 };
-                continue;
+        visit: &mut (dyn FnMut(&Memory) -> Result<(), MemoryError> + Send),
+    ) -> Result<(), MemoryError> {
+        for store in [&self.project, &self.user] {
+            let (sender, pages) = mpsc::channel(PAGES_WAITING);
+            let visiting = async {
+                // Closed on the way out, so that nobody goes on reading for nothing.
+                let mut pages = pages;
+                while let Some(page) = pages.recv().await {
+                    for mut memory in page {
+                        redact::redact_memory(&mut memory);
+                        visit(&memory)?;
+                    }
+                }
+                Ok::<(), MemoryError>(())
             };
-            place.number = *last;
-            let mut page: Vec<Memory> = page.into_iter().map(|(_, memory)| memory).collect();
-            page.iter_mut().for_each(|memory| drop(redact::redact_memory(memory)));
-            return Ok(Some(page));
+            let (read, visited) = tokio::join!(store.all_memories(PAGE, sender), visiting);
+            visited?;
+            read?;
         }
-        Ok(None)
+        Ok(())
     }
-}
-
-/// How far both stores have been read.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::memory) struct Place {
-    store: usize,
-    number: i64,
 }

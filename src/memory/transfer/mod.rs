@@ -22,7 +22,6 @@ mod transcript;
 use std::collections::BTreeMap;
 
 pub use export::Exported;
-pub(in crate::memory) use export::Place;
 pub use files::{Problem, SourceFile, read_source};
 pub use git::GitRequest;
 pub use record::{Importance, Metadata, Record};
@@ -158,6 +157,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// The secrets that were replaced.
     pub redacted: Vec<Redacted>,
+    /// Why words alone find them at present, if that is so.
+    pub note: Option<String>,
     /// Whether nothing was changed.
     pub dry_run: bool,
 }

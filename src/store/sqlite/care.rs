@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::memories::{self, CURRENT};
 use super::{backup, micros, parsed};
 use crate::base::{MemoryId, Timestamp};
-use crate::embed::MODEL;
 use crate::store::{Finding, Meaning, Memory, NewMemory};
 
 /// How many examples a finding names.
@@ -81,18 +80,45 @@ fn orphans(connection: &Connection, mend: bool) -> rusqlite::Result<Finding> {
 }
 
 /// Memories that were superseded by one that is not there: recall finds neither.
+///
+/// Of several that one replaced, only the newest is current again, and it only where nothing current
+/// says the same: the others are earlier wordings of it.
 fn lost_successors(connection: &Connection, mend: bool) -> rusqlite::Result<Finding> {
-    let lost = texts(
-        connection,
-        "SELECT id FROM memories m WHERE superseded_by IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM memories n WHERE n.id = m.superseded_by) ORDER BY number",
-    )?;
+    let lost: Vec<(String, String)> = connection
+        .prepare(
+            "SELECT id, superseded_by FROM memories m WHERE superseded_by IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM memories n WHERE n.id = m.superseded_by) ORDER BY number DESC",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     if mend {
-        for id in &lost {
-            make_current(connection, id)?;
+        let mut stands_for: BTreeMap<&str, String> = BTreeMap::new();
+        for (id, successor) in &lost {
+            let same: Option<String> = connection
+                .prepare_cached(&format!(
+                    "SELECT id FROM memories WHERE {CURRENT} AND digest <> '' \
+                     AND digest = (SELECT digest FROM memories WHERE id = ?)"
+                ))?
+                .query_row([id], |row| row.get(0))
+                .optional()?;
+            match stands_for.get(successor.as_str()).cloned().or(same) {
+                Some(other) => {
+                    connection.execute(
+                        "UPDATE memories SET revision = ?, superseded_by = ? WHERE id = ?",
+                        params![memories::next_revision(connection)?, other, id],
+                    )?;
+                    stands_for.entry(successor).or_insert(other);
+                }
+                None => {
+                    make_current(connection, id)?;
+                    stands_for.insert(successor, id.clone());
+                }
+            }
         }
     }
-    Ok(finding("lost_successors", lost, "memories were superseded by one that is not there", mend))
+    let mut named: Vec<String> = lost.into_iter().map(|(id, _)| id).collect();
+    named.reverse();
+    Ok(finding("lost_successors", named, "memories were superseded by one that is not there", mend))
 }
 
 /// More than one current memory of a topic: the newest stays, as if the others had come before it.
@@ -217,15 +243,19 @@ pub(super) fn ids_ending(connection: &Connection, end: &str) -> rusqlite::Result
         .collect()
 }
 
-/// Returns memories that have no vector of the present model, the oldest first.
-pub(super) fn without_meaning(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(MemoryId, String)>> {
+/// Returns memories that have no vector of this model, the oldest first.
+pub(super) fn without_meaning(
+    connection: &Connection,
+    model: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<(MemoryId, String)>> {
     connection
         .prepare_cached(
             "SELECT m.id, t.text FROM memories m JOIN texts t USING (number) \
              LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
              WHERE v.number IS NULL AND NOT m.purged ORDER BY m.number LIMIT ?",
         )?
-        .query_map(params![MODEL, i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok((parsed(row, 0)?, row.get(1)?)))?
+        .query_map(params![model, i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok((parsed(row, 0)?, row.get(1)?)))?
         .collect()
 }
 
@@ -293,8 +323,10 @@ pub(super) fn rewrite(connection: &Connection, new: &NewMemory) -> rusqlite::Res
             new.asks,
             number
         ])?;
-    if let Some(meaning) = &new.meaning {
-        memories::keep_meaning(connection, number, meaning)?;
+    match &new.meaning {
+        Some(meaning) => memories::keep_meaning(connection, number, meaning)?,
+        // What the text meant tells of what it was.
+        None => drop(connection.prepare_cached("DELETE FROM meanings WHERE number = ?")?.execute([number])?),
     }
     if !forgotten {
         connection.prepare_cached("INSERT INTO words (rowid, terms) VALUES (?, ?)")?.execute(params![number, terms])?;

@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Rows, ToSql, params};
 
 use super::{from_micros, micros, word};
 use crate::base::{MemoryId, Timestamp};
-use crate::embed::MODEL;
 use crate::store::index::{Brief, Index};
 use crate::store::{Added, AddedStatus, Change, Forgotten, Meaning, Memory, MemoryKind, NewMemory, Scope};
 
@@ -132,8 +131,8 @@ pub(super) fn forget(
         if purge {
             connection
                 .prepare_cached(
-                    "UPDATE memories SET purged = 1, digest = '', tags = '[]', topic_key = NULL, length = 0 \
-                     WHERE number = ?",
+                    "UPDATE memories SET purged = 1, digest = '', tags = '[]', topic_key = NULL, length = 0, \
+                     actor = NULL, session_id = NULL, agent = NULL WHERE number = ?",
                 )?
                 .execute([number])?;
             connection
@@ -194,8 +193,9 @@ struct Followed {
 }
 
 impl Follower {
-    /// Takes in what changed since the last call and returns the index as of now.
-    pub(super) fn catch_up(&self, connection: &Connection) -> rusqlite::Result<Arc<Index>> {
+    /// Takes in what changed since the last call and returns the index as of now, with the vectors of
+    /// this model.
+    pub(super) fn catch_up(&self, connection: &Connection, model: &str) -> rusqlite::Result<Arc<Index>> {
         let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
         if schema != followed.schema {
@@ -204,10 +204,10 @@ impl Follower {
         if followed.revision == 0 {
             // Not in the order of changes: half of it would be good for nothing.
             let mut begun = Followed { schema, ..Followed::default() };
-            begun.begin(connection)?;
+            begun.begin(connection, model)?;
             *followed = begun;
         } else {
-            followed.go_on(connection)?;
+            followed.go_on(connection, model)?;
         }
         Ok(followed.index.clone())
     }
@@ -222,10 +222,10 @@ const AFTER_BRIEF: usize = 18;
 
 impl Followed {
     /// Takes in all there is: both tables from front to end, side by side, which is the quickest way.
-    fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn begin(&mut self, connection: &Connection, model: &str) -> rusqlite::Result<()> {
         let mut meanings =
             connection.prepare_cached("SELECT number, vector FROM meanings WHERE model = ? ORDER BY number")?;
-        let mut meanings = meanings.query([MODEL])?;
+        let mut meanings = meanings.query([model])?;
         let mut vector = Vec::new();
         let mut has_vector = next_vector(&mut meanings, &mut vector)?;
         let mut memories = connection.prepare_cached(&format!("SELECT {BRIEF} FROM memories m ORDER BY m.number"))?;
@@ -241,12 +241,12 @@ impl Followed {
     }
 
     /// Takes in what changed.
-    fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn go_on(&mut self, connection: &Connection, model: &str) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {BRIEF}, v.vector FROM memories m LEFT JOIN meanings v ON v.number = m.number AND v.model = ? \
              WHERE m.revision > ? ORDER BY m.revision"
         ))?;
-        let mut rows = statement.query(params![MODEL, self.revision])?;
+        let mut rows = statement.query(params![model, self.revision])?;
         let mut vector = Vec::new();
         while let Some(row) = rows.next()? {
             let bytes = row.get_ref(AFTER_BRIEF)?.as_blob_or_null()?;

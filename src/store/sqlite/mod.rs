@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 
 use readers::Readers;
 use writer::Writer;
@@ -35,6 +35,7 @@ use super::{
     RunFilter, SavingRow, Step, Store, StoreError, StoreStatus,
 };
 use crate::base::{Handle, MemoryId, RunId, Timestamp};
+use crate::embed::Embeddings;
 
 /// Keeps everything in one file.
 pub struct SqliteStore {
@@ -47,6 +48,8 @@ pub struct SqliteStore {
     /// Set when the file is there with the present schema.
     made: OnceCell<()>,
     limits: OriginalLimits,
+    /// Its model is the one whose vectors count; they are made elsewhere.
+    embeddings: Arc<Embeddings>,
 }
 
 impl SqliteStore {
@@ -60,7 +63,14 @@ impl SqliteStore {
             empty: Arc::default(),
             made: OnceCell::new(),
             limits: OriginalLimits::default(),
+            embeddings: Arc::default(),
         }
+    }
+
+    /// Returns the store whose vectors are those of this model.
+    #[must_use]
+    pub fn with(self, embeddings: Arc<Embeddings>) -> Self {
+        Self { embeddings, ..self }
     }
 
     /// Returns the store with these limits to its originals.
@@ -134,9 +144,9 @@ impl Store for SqliteStore {
         limit: usize,
         offset: usize,
     ) -> Result<Vec<Memory>, StoreError> {
-        let (filter, follower) = (filter.clone(), self.follower.clone());
+        let (filter, follower, embeddings) = (filter.clone(), self.follower.clone(), self.embeddings.clone());
         let list = move |connection: &Connection| {
-            let index = follower.catch_up(connection)?;
+            let index = follower.catch_up(connection, embeddings.model())?;
             let ids = index.newest(&filter, limit, offset).into_iter().map(|number| index.entry(number).id());
             ids.filter_map(|id| memories::by_id(connection, &id).transpose()).collect()
         };
@@ -145,6 +155,21 @@ impl Store for SqliteStore {
 
     async fn memories_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Memory)>, StoreError> {
         self.read("reading all memories", move |connection| transfer::after(connection, after, limit)).await
+    }
+
+    async fn all_memories(&self, page: usize, pages: mpsc::Sender<Vec<Memory>>) -> Result<(), StoreError> {
+        self.read("reading all memories", move |connection| {
+            let mut last = 0;
+            loop {
+                let found = transfer::after(connection, last, page)?;
+                let Some((number, _)) = found.last() else { return Ok(()) };
+                last = *number;
+                if pages.blocking_send(found.into_iter().map(|(_, memory)| memory).collect()).is_err() {
+                    return Ok(());
+                }
+            }
+        })
+        .await
     }
 
     async fn alike(&self, memories: &[NewMemory]) -> Result<Vec<Alike>, StoreError> {
@@ -160,8 +185,9 @@ impl Store for SqliteStore {
 
     async fn match_terms(&self, terms: &[String], filter: &MemoryFilter) -> Result<Matches, StoreError> {
         let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
+        let embeddings = self.embeddings.clone();
         let find = move |connection: &Connection| {
-            let index = follower.catch_up(connection)?;
+            let index = follower.catch_up(connection, embeddings.model())?;
             Ok(index.matches(&filter, postings::of(connection, &terms, usize::MAX)?))
         };
         self.read("searching memories", find).await
@@ -174,8 +200,9 @@ impl Store for SqliteStore {
         filter: &MemoryFilter,
     ) -> Result<Holders, StoreError> {
         let (terms, filter, follower) = (terms.to_vec(), filter.clone(), self.follower.clone());
+        let embeddings = self.embeddings.clone();
         let find = move |connection: &Connection| {
-            let index = follower.catch_up(connection)?;
+            let index = follower.catch_up(connection, embeddings.model())?;
             Ok(index.holders(&filter, postings::of(connection, &terms, most)?))
         };
         self.read("searching memories", find).await
@@ -233,8 +260,9 @@ impl Store for SqliteStore {
     }
 
     async fn without_meaning(&self, limit: usize) -> Result<Vec<(MemoryId, String)>, StoreError> {
-        self.read("looking for memories without a vector", move |connection| care::without_meaning(connection, limit))
-            .await
+        let embeddings = self.embeddings.clone();
+        let find = move |connection: &Connection| care::without_meaning(connection, embeddings.model(), limit);
+        self.read("looking for memories without a vector", find).await
     }
 
     async fn put_meanings(&self, meanings: Vec<(MemoryId, Meaning)>) -> Result<(), StoreError> {
@@ -379,7 +407,7 @@ impl Store for SqliteStore {
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
-        let (follower, path) = (self.follower.clone(), self.path.clone());
+        let (follower, path, embeddings) = (self.follower.clone(), self.path.clone(), self.embeddings.clone());
         let status = move |connection: &Connection| {
             let count =
                 |table| connection.query_one(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
@@ -387,7 +415,7 @@ impl Store for SqliteStore {
             Ok(StoreStatus {
                 backend: "sqlite",
                 schema_version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-                memories: follower.catch_up(connection)?.current() as u64,
+                memories: follower.catch_up(connection, embeddings.model())?.current() as u64,
                 embeddings: count("meanings")?.unsigned_abs(),
                 originals,
                 originals_bytes,
