@@ -14,7 +14,7 @@ use crate::base::{Clock, Name};
 use crate::compress::Levels;
 use crate::memory::{Memories, RecallRequest, Recalled, WARNING, redacted, suspicions};
 use crate::pack::{self, Item, Source};
-use crate::store::{Memory, Store};
+use crate::store::{Memory, MemoryFilter, MemoryKind, Scope, Store};
 use crate::tokens::Budget;
 
 /// How many memories a query adds at most.
@@ -22,6 +22,12 @@ const RECALLED_MAX: usize = 8;
 
 /// The share of the budget that past runs of the agent may take: one part in this many.
 const EXAMPLES_SHARE: usize = 5;
+
+/// How many memories come along that nobody named, and the share of the budget that they may take.
+const ENRICHING_MAX: usize = 5;
+const ENRICHING_SHARE: usize = 5;
+/// What answers the task less than half as well as the best does not come along unasked.
+const ENRICHING_SCORE: f64 = 0.5;
 
 /// How much each kind of part matters, from 1 to 10.
 mod priority {
@@ -32,6 +38,7 @@ mod priority {
     pub const MEMORY: u8 = 6;
     pub const FILE: u8 = 5;
     pub const EXAMPLE: u8 = 2;
+    pub const ENRICHING: u8 = 2;
 }
 
 /// What a packet is built with.
@@ -119,13 +126,64 @@ impl Builder<'_> {
             add(Source::Text { label: format!("result of step {name}"), text: result.clone() }, priority::EARLIER);
         }
         items.extend(context_items(context, self.memories, self.workspace, self.programs).await?);
+        let named: Vec<String> = items
+            .iter()
+            .filter_map(|item| match &item.source {
+                Source::Memory { id, .. } => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        let enriching = self.enriching(step, budget).await?;
         let mut add = |source, priority| items.push(Item { source, priority, mandatory: false });
         let share = Budget { tokens: budget.tokens / EXAMPLES_SHARE, ..budget };
         let examples = self.memories.examples(&step.agent.name, &step.request.task, share).await;
         for Recalled { memory, .. } in examples.map_err(|error| format!("past runs could not be recalled: {error}"))? {
-            add(memory_source(&memory), priority::EXAMPLE);
+            if !named.contains(&memory.content.id.to_string()) {
+                add(memory_source(&memory), priority::EXAMPLE);
+            }
+        }
+        for memory in enriching.into_iter().filter(|memory| !named.contains(&memory.content.id.to_string())) {
+            add(memory_source(&memory), priority::ENRICHING);
         }
         Ok(items)
+    }
+
+    /// What is remembered for good and answers the task best, of the project, of the user and of the
+    /// agent itself, within its share of the budget. Past runs are examples, and come apart.
+    async fn enriching(&self, step: &PlannedStep, budget: Budget) -> Result<Vec<Memory>, String> {
+        let kinds =
+            [MemoryKind::Fact, MemoryKind::Decision, MemoryKind::Preference, MemoryKind::Procedure, MemoryKind::Note];
+        let scopes = |scopes: &[Scope], agent: Option<String>| MemoryFilter {
+            scopes: scopes.to_vec(),
+            kinds: kinds.to_vec(),
+            agent,
+            ..MemoryFilter::default()
+        };
+        let own = scopes(&[Scope::Agent], Some(step.agent.name.to_string()));
+        let mut found: Vec<Recalled> = Vec::new();
+        for filter in [own, scopes(&[Scope::Project, Scope::User], None)] {
+            let query = step.request.task.clone();
+            let request = RecallRequest { query, limit: ENRICHING_MAX, filter, ..RecallRequest::default() };
+            let recalled = self.memories.recall(&request).await.map_err(|error| error.to_string())?.memories;
+            let best = recalled.first().map_or(0.0, |one| one.score);
+            // Its own words must answer, and not those of what stands beside it.
+            let answers = |one: &Recalled| one.parts.iter().any(|part| part.name == "words" && part.value > 0.0);
+            // What reads like an order to a model does not come along unasked.
+            found.extend(
+                recalled
+                    .into_iter()
+                    .filter(|one| one.score >= ENRICHING_SCORE * best && answers(one) && one.suspicions.is_empty()),
+            );
+        }
+        let mut left = budget.tokens / ENRICHING_SHARE;
+        found.truncate(ENRICHING_MAX);
+        found.retain(|one| {
+            let tokens = budget.measure.count(&one.memory.content.text);
+            let fits = tokens <= left;
+            left -= if fits { tokens } else { 0 };
+            fits
+        });
+        Ok(found.into_iter().map(|one| one.memory).collect())
     }
 }
 

@@ -30,6 +30,7 @@ mod jsonrpc;
 mod lifecycle;
 mod mcp;
 mod memory;
+mod memory_brief;
 mod memory_care;
 mod memory_cli;
 mod memory_transfer;

@@ -20,7 +20,7 @@ fn initialize_agrees_on_every_legacy_version() {
         let answer = server.initialize(version, "test");
         assert_eq!(answer["result"]["protocolVersion"], version);
         assert_eq!(answer["result"]["serverInfo"]["name"], "context-engine");
-        assert_eq!(answer["result"]["capabilities"], json!({ "tools": {} }));
+        assert_eq!(answer["result"]["capabilities"], json!({ "prompts": {}, "tools": {} }));
         server.assert_alive();
     }
 }
@@ -204,8 +204,11 @@ fn what_a_client_got_wrong_is_an_error_of_the_protocol() {
         ("tools/list", json!({ "cursor": "page-2" }), -32602),
         ("tools/list", json!({ "cursor": 2 }), -32602),
         ("initialize", json!({}), -32602),
-        ("prompts/list", json!({}), -32601),
-        ("prompts/get", json!({ "name": "x" }), -32601),
+        ("prompts/list", json!({ "cursor": "page-2" }), -32602),
+        ("prompts/get", json!({ "name": "x" }), -32602),
+        ("prompts/get", json!({ "name": 5 }), -32602),
+        ("prompts/get", json!({ "name": "project-memory", "arguments": { "max_tokens": "none" } }), -32602),
+        ("prompts/get", json!({ "name": "project-memory", "arguments": { "limit": "5" } }), -32602),
         (
             "completion/complete",
             json!({ "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" } }),

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
 
-use super::tool::{report, write_stdout};
+use super::tool::{finished, printed};
 use super::with_json;
 use crate::base::{bytes, thousands};
-use crate::front::render;
 use crate::memory::MemoryError;
 use crate::store::{BackupInfo, StoreError};
 use crate::tools::{ErrorKind, Services, ToolError};
@@ -74,7 +73,7 @@ pub async fn back_up(matches: &ArgMatches, services: &Services) -> ExitCode {
         };
         printed(&text)
     };
-    ended(done.await)
+    finished(done.await)
 }
 
 /// Puts a backup back.
@@ -95,7 +94,7 @@ pub async fn restore(matches: &ArgMatches, services: &Services) -> ExitCode {
         };
         printed(&text)
     };
-    ended(done.await)
+    finished(done.await)
 }
 
 fn content(info: &BackupInfo) -> String {
@@ -122,20 +121,5 @@ fn refusal(error: MemoryError) -> ToolError {
         MemoryError::Store(StoreError::TooNew { .. }) => ToolError::new(ErrorKind::Refused, error.to_string())
             .with_hint("nothing was changed; a newer ctx can restore it"),
         _ => error.into(),
-    }
-}
-
-fn printed(text: &str) -> Result<(), ToolError> {
-    write_stdout(text)
-        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot write the result: {error}")))
-}
-
-fn ended(done: Result<(), ToolError>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::from(render::codes(error.kind).exit)
-        }
     }
 }

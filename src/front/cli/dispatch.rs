@@ -61,7 +61,7 @@ pub async fn run(matches: &ArgMatches, loaded: Loaded) -> Result<ExitCode> {
         }
         Some(("remember", inner)) if memory_transfer::is_about_source(inner) => {
             let services = app::build(loaded)?;
-            Ok(memory::finished(memory_transfer::remember(inner, &services).await))
+            Ok(tool::finished(memory_transfer::remember(inner, &services).await))
         }
         Some(("call", inner)) => {
             let services = app::build(loaded)?;

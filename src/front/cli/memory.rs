@@ -1,6 +1,7 @@
 //! `ctx memory`: the commands about memories that are for people and scripts, beside those of the
 //! tools. An assistant has no use for them, so they are not in its list.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -8,63 +9,66 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::originals::{before, time_span};
-use super::tool::{report, write_stdout};
-use super::{memory_doctor, memory_edit, memory_list, memory_tidy, memory_transfer};
+use super::tool::finished;
+use super::{memory_brief, memory_doctor, memory_edit, memory_list, memory_tidy, memory_transfer};
 use crate::base::{MemoryId, Timestamp};
-use crate::front::render;
-use crate::tools::{ErrorKind, Services, ToolError};
+use crate::tools::{Services, ToolError};
+
+/// What runs a command.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<ExitCode, ToolError>> + 'a>>;
+
+/// A command of the group.
+struct Own {
+    command: fn() -> Command,
+    run: for<'a> fn(&'a ArgMatches, &'a Services) -> Running<'a>,
+}
+
+/// Every command of the group that is not a tool's, in the order of help.
+static OWN: [Own; 9] = [
+    Own { command: memory_list::list_command, run: |matches, services| Box::pin(memory_list::list(matches, services)) },
+    Own { command: memory_list::show_command, run: |matches, services| Box::pin(memory_list::show(matches, services)) },
+    Own { command: memory_edit::command, run: |matches, services| Box::pin(memory_edit::run(matches, services)) },
+    Own { command: memory_brief::command, run: |matches, services| Box::pin(memory_brief::run(matches, services)) },
+    Own {
+        command: memory_list::stats_command,
+        run: |matches, services| Box::pin(memory_list::stats(matches, services)),
+    },
+    Own {
+        command: memory_transfer::export_command,
+        run: |matches, services| Box::pin(memory_transfer::export(matches, services)),
+    },
+    Own {
+        command: memory_transfer::import_command,
+        run: |matches, services| Box::pin(memory_transfer::import(matches, services)),
+    },
+    Own { command: memory_doctor::command, run: |matches, services| Box::pin(memory_doctor::run(matches, services)) },
+    Own { command: memory_tidy::command, run: |matches, services| Box::pin(memory_tidy::run(matches, services)) },
+];
 
 /// Adds the commands to the group that the tools' own commands stand in.
 pub fn with_commands(command: Command) -> Command {
-    command.mut_subcommand("memory", |group| {
-        group
-            .subcommand(memory_list::list_command())
-            .subcommand(memory_list::show_command())
-            .subcommand(memory_edit::command())
-            .subcommand(memory_list::stats_command())
-            .subcommand(memory_transfer::export_command())
-            .subcommand(memory_transfer::import_command())
-            .subcommand(memory_doctor::command())
-            .subcommand(memory_tidy::command())
-    })
+    command.mut_subcommand("memory", |group| group.subcommands(OWN.iter().map(|own| (own.command)())))
+}
+
+/// The command that is named and its arguments, unless it is a tool's.
+fn named(matches: &ArgMatches) -> Option<(&'static Own, &ArgMatches)> {
+    let (name, inner) = matches.subcommand()?;
+    OWN.iter().find(|own| (own.command)().get_name() == name).map(|own| (own, inner))
 }
 
 /// Whether one of these commands is named, and not a tool's.
 pub fn is_named(matches: &ArgMatches) -> bool {
-    let own = ["list", "show", "edit", "stats", "export", "import", "doctor", "tidy"];
-    matches.subcommand_name().is_some_and(|name| own.contains(&name))
+    named(matches).is_some()
 }
 
 /// Runs the command that is named.
 pub async fn run(matches: &ArgMatches, services: &Services) -> ExitCode {
-    let done = match (services.stores(), matches.subcommand()) {
-        (Err(error), _) => Err(error),
-        (Ok(()), Some(("list", inner))) => memory_list::list(inner, services).await,
-        (Ok(()), Some(("show", inner))) => memory_list::show(inner, services).await,
-        (Ok(()), Some(("stats", inner))) => memory_list::stats(inner, services).await,
-        (Ok(()), Some(("edit", inner))) => memory_edit::run(inner, services).await,
-        (Ok(()), Some(("export", inner))) => memory_transfer::export(inner, services).await,
-        (Ok(()), Some(("import", inner))) => memory_transfer::import(inner, services).await,
-        (Ok(()), Some(("doctor", inner))) => memory_doctor::run(inner, services).await,
-        (Ok(()), Some(("tidy", inner))) => memory_tidy::run(inner, services).await,
-        (Ok(()), _) => Ok(ExitCode::FAILURE),
+    let done = async {
+        services.stores()?;
+        let (own, inner) = named(matches).ok_or_else(|| ToolError::invalid("there is no such command"))?;
+        (own.run)(inner, services).await
     };
-    finished(done)
-}
-
-/// The exit code of a command, after its error has been told.
-pub fn finished(done: Result<ExitCode, ToolError>) -> ExitCode {
-    done.unwrap_or_else(|error| {
-        report(&error);
-        ExitCode::from(render::codes(error.kind).exit)
-    })
-}
-
-/// Prints a result.
-pub fn printed(text: &str) -> Result<ExitCode, ToolError> {
-    write_stdout(text)
-        .map(|()| ExitCode::SUCCESS)
-        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot write the result: {error}")))
+    finished(done.await)
 }
 
 /// Returns the one id that a name stands for: a whole one, or the end of one.
@@ -82,7 +86,7 @@ pub async fn whole_id(services: &Services, named: &str) -> Result<MemoryId, Tool
 pub fn moment(text: &str, option: &str, now: Timestamp) -> Result<Timestamp, ToolError> {
     let written = text.trim();
     if let Ok(span) = time_span(written) {
-        return before(now, &span);
+        return before(now, &span, option);
     }
     written
         .parse()

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
-use super::memory::{printed, whole_id};
+use super::memory::whole_id;
+use super::tool::printed;
 use super::tool::read_stdin;
 use super::with_json;
 use crate::exec;

@@ -8,8 +8,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 
-use super::memory::{moment, printed, whole_id};
+use super::memory::{moment, whole_id};
 use super::originals::age;
+use super::tool::printed;
 use super::with_json;
 use crate::base::{Timestamp, bytes, thousands};
 use crate::memory::{Record, Stats, suspicions};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 
-use super::tool::write_stdout;
+use super::tool::printed;
 use super::with_json;
 use crate::base::{MemoryId, Timestamp, thousands};
 use crate::memory::{Reason, Tidied, TidyRules, Tidying, Undo};
@@ -73,8 +73,9 @@ pub async fn run(matches: &ArgMatches, services: &Services) -> Result<ExitCode, 
         episode_days: matches.get_one("days").copied().unwrap_or(TidyRules::default().episode_days),
         importance_max: matches.get_one("importance").copied().unwrap_or(TidyRules::default().importance_max),
     };
-    let tidying = services.memories.tidy(&rules, matches.get_flag("dry-run")).await?;
-    printed(&if json { as_json(&tidying).to_string() } else { told(&tidying) })
+    let dry_run = matches.get_flag("dry-run");
+    let tidying = services.memories.tidy(&rules, dry_run).await?;
+    printed(&if json { as_json(&tidying, dry_run).to_string() } else { told(&tidying) })
 }
 
 fn told(tidying: &Tidying) -> String {
@@ -101,7 +102,7 @@ fn told(tidying: &Tidying) -> String {
     lines.join("\n")
 }
 
-fn as_json(tidying: &Tidying) -> Value {
+fn as_json(tidying: &Tidying, dry_run: bool) -> Value {
     let tidied = tidying.tidied.iter().map(|one| {
         let mut shown = json!({ "id": one.id, "preview": one.preview, "why": why(&one.reason) });
         match &one.reason {
@@ -116,7 +117,7 @@ fn as_json(tidying: &Tidying) -> Value {
     });
     json!({
         "run": tidying.at.map(name),
-        "dry_run": tidying.at.is_none() && !tidying.tidied.is_empty(),
+        "dry_run": dry_run,
         "looked_at": tidying.looked_at,
         "tidied": tidied.collect::<Vec<_>>(),
     })
@@ -150,10 +151,4 @@ fn undo(text: &str) -> Result<Undo, String> {
 fn importance(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_owned())?;
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("expected a number from 0 to 1".to_owned()) }
-}
-
-fn printed(text: &str) -> Result<ExitCode, ToolError> {
-    write_stdout(text)
-        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot write the result: {error}")))?;
-    Ok(ExitCode::SUCCESS)
 }

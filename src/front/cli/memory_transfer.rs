@@ -10,8 +10,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
 
-use super::memory::printed;
 use super::memory_list::{scope_argument, scopes_of};
+use super::tool::printed;
 use super::tool::{read_stdin, write_stdout};
 use super::with_json;
 use crate::base::thousands;
@@ -269,6 +269,9 @@ fn told(report: &Report, as_json: bool, format: Option<Format>) -> Result<ExitCo
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "dry_run": report.dry_run,
         });
+        if let Some(note) = &report.note {
+            value["note"] = json!(note);
+        }
         if let Some(format) = format {
             value["format"] = json!(format.as_str());
         }
@@ -295,6 +298,7 @@ fn told(report: &Report, as_json: bool, format: Option<Format>) -> Result<ExitCo
     let mut lines = vec![line];
     lines.extend(report.skipped.iter().map(|(why, count)| format!("left out {} {why}", thousands(*count))));
     lines.extend(report.redacted.iter().map(|one| format!("redacted {} {}", thousands(one.count), one.kind)));
+    lines.extend(report.note.clone());
     printed(&lines.join("\n"))?;
     Ok(code)
 }

@@ -10,6 +10,7 @@ mod dispatch;
 mod flags;
 mod help;
 mod memory;
+mod memory_brief;
 mod memory_doctor;
 mod memory_edit;
 mod memory_list;

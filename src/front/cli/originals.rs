@@ -10,10 +10,9 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use jiff::{Span, SpanRelativeTo, Unit};
 use serde_json::{Value, json};
 
-use super::tool::{report, write_stdout};
+use super::tool::{finished, printed};
 use super::with_json;
 use crate::base::{Handle, Timestamp, bytes, thousands};
-use crate::front::render;
 use crate::store::{OriginalInfo, Purge};
 use crate::tools::{ErrorKind, Services, ToolError};
 
@@ -78,10 +77,7 @@ pub async fn run(matches: &ArgMatches, services: &Services) -> ExitCode {
         (Ok(()), Some((_, inner))) => list(inner, services).await,
         (Ok(()), None) => list(matches, services).await,
     };
-    done.unwrap_or_else(|error| {
-        report(&error);
-        ExitCode::from(render::codes(error.kind).exit)
-    })
+    finished(done)
 }
 
 async fn list(matches: &ArgMatches, services: &Services) -> Result<ExitCode, ToolError> {
@@ -135,7 +131,7 @@ async fn purge(matches: &ArgMatches, services: &Services) -> Result<ExitCode, To
     let now = services.clock.now();
     let named: Vec<Handle> = matches.get_many("handle").into_iter().flatten().cloned().collect();
     let which = match matches.get_one::<Span>("older-than") {
-        Some(span) => Purge::UnusedSince(before(now, span)?),
+        Some(span) => Purge::UnusedSince(before(now, span, "older-than")?),
         None if matches.get_flag("all") => Purge::All,
         None => Purge::These(named.clone()),
     };
@@ -183,12 +179,6 @@ fn notes(traceless: bool, copies: &[PathBuf]) -> Vec<String> {
     }
     notes.extend(copies.iter().map(|file| format!("{} may still hold it; delete it", file.display())));
     notes
-}
-
-fn printed(text: &str) -> Result<ExitCode, ToolError> {
-    write_stdout(text)
-        .map(|()| ExitCode::SUCCESS)
-        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot write the result: {error}")))
 }
 
 /// Handle, kind, size, tokens, age and first line.
@@ -258,8 +248,9 @@ pub(super) fn time_span(text: &str) -> Result<Span, String> {
     (is_fixed && !span.is_negative()).then_some(span).ok_or_else(|| "write it in weeks, days, hours or less".to_owned())
 }
 
-pub(super) fn before(now: Timestamp, span: &Span) -> Result<Timestamp, ToolError> {
-    let too_long = |error: jiff::Error| ToolError::invalid(format!("--older-than: {error}"));
+/// The time so long before now; `option` is where it was asked for.
+pub(super) fn before(now: Timestamp, span: &Span, option: &str) -> Result<Timestamp, ToolError> {
+    let too_long = |error: jiff::Error| ToolError::invalid(format!("--{option}: {error}"));
     let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).map_err(too_long)?;
     let span = jiff::SignedDuration::try_from_secs_f64(seconds).map_err(too_long)?;
     Ok(now.saturating_sub(span).unwrap_or(Timestamp::MIN))
@@ -276,7 +267,7 @@ mod tests {
             [("12h", "2026-03-14T12:00:00Z"), ("7d", "2026-03-08T00:00:00Z"), ("2w 1 day", "2026-02-28T00:00:00Z")]
         {
             let span = time_span(text).expect(text);
-            assert_eq!(before(now, &span).expect(text), wanted.parse().expect("a time"), "{text}");
+            assert_eq!(before(now, &span, "since").expect(text), wanted.parse().expect("a time"), "{text}");
         }
         for text in ["", "7", "soon", "1 month", "-3d"] {
             assert!(time_span(text).is_err(), "{text:?}");

@@ -106,6 +106,21 @@ pub fn report(error: &ToolError) {
     }
 }
 
+/// Prints the result of a command.
+pub fn printed(text: &str) -> Result<ExitCode, ToolError> {
+    write_stdout(text)
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| ToolError::new(ErrorKind::Unavailable, format!("cannot write the result: {error}")))
+}
+
+/// Returns the exit code of a command, after its error has been told.
+pub fn finished(done: Result<ExitCode, ToolError>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::from(render::codes(error.kind).exit)
+    })
+}
+
 /// Writes text to stdout, as a whole line.
 pub fn write_stdout(text: &str) -> std::io::Result<()> {
     write(text.as_bytes(), !text.ends_with('\n') && !text.is_empty())

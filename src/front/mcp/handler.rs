@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
-    CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value};
 
 use super::calls;
+use super::prompts;
 use super::session::{Session, agreed, is_modern};
 use crate::front::render::Shown;
 use crate::tools::{self, Effects, Services, TOOLS};
@@ -115,7 +117,7 @@ fn method_not_found(method: &str) -> ErrorData {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_prompts().build())
             .with_server_info(server_info())
             .with_instructions(INSTRUCTIONS)
     }
@@ -175,7 +177,8 @@ impl ServerHandler for Handler {
     ) -> Result<CustomResult, ErrorData> {
         let detail = match request.method.as_str() {
             "tools/call" => "expected /name, a string, and /arguments, an object",
-            "tools/list" => "expected /cursor, a string, or nothing",
+            "prompts/get" => "expected /name, a string, and /arguments, an object",
+            "tools/list" | "prompts/list" => "expected /cursor, a string, or nothing",
             "initialize" => "expected /protocolVersion, a string, /capabilities and /clientInfo, objects",
             "server/discover" | "ping" => "expected an object or nothing",
             method => return Err(method_not_found(method)),
@@ -195,10 +198,29 @@ impl ServerHandler for Handler {
 
     async fn list_prompts(
         &self,
-        _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(method_not_found("prompts/list"))
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params("/cursor is unknown: the list has one page", None));
+        }
+        let mut result = ListPromptsResult::with_all_items(prompts::listing());
+        result.meta = meta(&context);
+        if result.meta.is_some() {
+            result.ttl_ms = Some(TTL_MS);
+            result.cache_scope = Some(CacheScope::Public);
+        }
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let mut result = prompts::get(&self.services, request).await?;
+        result.meta = meta(&context);
+        Ok(result.into())
     }
 
     async fn list_resources(

@@ -6,6 +6,7 @@
 
 mod calls;
 mod handler;
+mod prompts;
 mod requests;
 mod session;
 mod transport;
