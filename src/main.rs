@@ -10,7 +10,7 @@ use clap::ArgMatches;
 use context_engine::config::{self, Loaded, Sources};
 use context_engine::exec::sandbox;
 use context_engine::front::{self, Front, cli};
-use context_engine::{app, observe};
+use context_engine::{app, base, observe};
 
 fn main() -> ExitCode {
     // The helper of the sandbox, before anything has started a thread.
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     if let Some(code) = cli::quick(std::env::args_os().skip(1)) {
         return code;
     }
+    base::give_back_large();
     let matches = cli::command_for(std::env::args_os().skip(1)).get_matches();
     match run(&matches) {
         Ok(code) => code,
