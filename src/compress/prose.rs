@@ -153,31 +153,31 @@ fn continues(line: &str, next: Option<&str>) -> bool {
 
 /// Where sentences end within a line, after their blanks.
 fn sentence_ends(line: &str) -> Vec<usize> {
+    let may_end = |byte: &u8| matches!(byte, b'.' | b'!' | b'?' | 0x80..);
+    let is_closing = |c: char| matches!(c, '.' | '!' | '?' | '"' | '\'' | ')' | ']' | '”' | '’');
     let mut ends = Vec::new();
-    let mut characters = line.char_indices().peekable();
-    let mut word = 0;
-    while let Some((index, character)) = characters.next() {
+    let mut at = 0;
+    while let Some(found) = line.as_bytes()[at..].iter().position(may_end) {
+        let index = at + found;
+        let Some(character) = line[index..].chars().next() else { break };
+        at = index + character.len_utf8();
         match character {
-            '。' | '！' | '？' => ends.push(index + character.len_utf8()),
+            '。' | '！' | '？' => ends.push(at),
             '.' | '!' | '?' | '…' => {
-                while characters
-                    .next_if(|(_, c)| matches!(c, '.' | '!' | '?' | '"' | '\'' | ')' | ']' | '”' | '’'))
-                    .is_some()
-                {}
-                if character == '.' && is_abbreviation(&line[word..index]) {
+                let rest = line[at..].trim_start_matches(is_closing);
+                at = line.len() - rest.len();
+                let word = line[..index]
+                    .rfind(char::is_whitespace)
+                    .map_or(&line[..index], |blank| line[blank..index].trim_start_matches(char::is_whitespace));
+                if character == '.' && is_abbreviation(word) {
                     continue;
                 }
-                let mut blanks = false;
-                while characters.next_if(|(_, c)| c.is_whitespace()).is_some() {
-                    blanks = true;
-                }
-                if blanks {
-                    let end = characters.peek().map_or(line.len(), |(next, _)| *next);
-                    ends.push(end);
-                    word = end;
+                let next = line.len() - rest.trim_start().len();
+                if next > at {
+                    ends.push(next);
+                    at = next;
                 }
             }
-            _ if character.is_whitespace() => word = index + character.len_utf8(),
             _ => {}
         }
     }

@@ -38,21 +38,19 @@ impl Compressor for Html {
             "<div", "<p>", "<p ", "<span", "<a ", "<ul", "<li", "<table", "<tr", "<td", "<h1", "<h2", "<br", "<body",
             "<head>", "<article", "<section",
         ];
-        let known = NAMES.iter().map(|name| sample.matches(name).count()).sum::<usize>();
-        match start.starts_with('<') && !start.starts_with("<?xml") && closing > 3 {
-            true if known * 2 > closing => 88,
-            true if known > 0 => 60,
-            _ => 0,
+        if !start.starts_with('<') || start.starts_with("<?xml") || closing <= 3 {
+            return 0;
+        }
+        match NAMES.iter().map(|name| sample.matches(name).count()).sum::<usize>() {
+            known if known * 2 > closing => 88,
+            0 => 0,
+            _ => 60,
         }
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        let blocks = blocks(text);
-        let mut units: Vec<Unit> = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            unit(text, block, &mut units);
-        }
-        let passages = || units.iter().map(|unit| unit.text.as_str());
+        let units = units(text);
+        let passages = || units.iter().map(|unit| &*unit.text);
         let answers = query.map(|query| query.scores(passages()));
         let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(units.len());
         let mut silent = Vec::with_capacity(units.len());
@@ -99,7 +97,7 @@ impl Compressor for Html {
                 worth = 0.05 * base + weight * (answers[index] + named);
             }
             silent.push(unit.part == Part::Hidden);
-            pieces.push(Piece { text: Cow::Owned(unit.text), needs, ..Piece::of(text, unit.span, worth) });
+            pieces.push(Piece { text: unit.text, needs, ..Piece::of(text, unit.span, worth) });
         }
         Draft { pieces, layout: Box::new(Page { silent }) }
     }
@@ -129,19 +127,50 @@ struct Block {
     /// What stands before it: `## `, `- `.
     prefix: String,
     text: String,
-    /// Where its characters come from: for some places in `text` the place in the source.
+    /// Where its characters come from: for some places in `text` the place in the source. Up to the next
+    /// one both go on side by side.
     places: Vec<(usize, usize)>,
 }
 
+impl Block {
+    /// Notes that what is written next comes from this place.
+    fn note_place(&mut self, source: usize) {
+        let at = self.text.len();
+        let follows = |(place, last): &(usize, usize)| at >= *place && source == last + (at - place);
+        if !self.places.last().is_some_and(follows) {
+            self.places.push((at, source));
+        }
+    }
+
+    /// Writes a sign before the byte `at`, which comes from no place.
+    fn insert(&mut self, at: usize, sign: char) {
+        self.text.insert(at, sign);
+        let index = self.places.partition_point(|(place, _)| *place < at);
+        if self.places.get(index).is_none_or(|(place, _)| *place > at)
+            && let Some((place, source)) = index.checked_sub(1).map(|before| self.places[before])
+        {
+            self.places.insert(index, (at, source + (at - place)));
+        }
+        self.places[index..].iter_mut().for_each(|(place, _)| *place += sign.len_utf8());
+    }
+}
+
 /// A part of a block that is kept or cut as a whole.
-struct Unit {
+struct Unit<'a> {
     part: Part,
     span: Range<usize>,
-    text: String,
+    text: Cow<'a, str>,
+}
+
+/// Cuts a page into the parts of its blocks. No more than one block is held beside them.
+fn units(source: &str) -> Vec<Unit<'_>> {
+    let mut units = Vec::new();
+    blocks(source, |block| unit(source, block, &mut units));
+    units
 }
 
 /// Cuts a block into its sentences.
-fn unit(source: &str, block: Block, units: &mut Vec<Unit>) {
+fn unit<'a>(source: &'a str, block: Block, units: &mut Vec<Unit<'a>>) {
     let Block { part, span, prefix, text, places } = block;
     let end_of_block = match part {
         Part::Item | Part::Row { .. } | Part::Navigation | Part::Hidden => "\n",
@@ -149,7 +178,7 @@ fn unit(source: &str, block: Block, units: &mut Vec<Unit>) {
     };
     let whole = matches!(part, Part::Heading(_) | Part::Title | Part::Row { .. } | Part::Hidden | Part::Navigation);
     if part == Part::Hidden {
-        units.push(Unit { part, span, text });
+        units.push(Unit { part, text: Cow::Borrowed(&source[span.clone()]), span });
         return;
     }
     let spans = if whole {
@@ -170,6 +199,14 @@ fn unit(source: &str, block: Block, units: &mut Vec<Unit>) {
     for (index, inner) in spans.into_iter().enumerate() {
         let is_last = index + 1 == count;
         let end = if is_last { span.end } else { place_of(inner.end).max(start) };
+        // Most sentences stand in the source as they are written.
+        let from = place_of(inner.start);
+        let as_it_is = source.get(from..from + inner.len()).filter(|there| *there == &text[inner.clone()]);
+        if let Some(there) = as_it_is.filter(|_| index > 0 && !is_last) {
+            units.push(Unit { part, span: start..end, text: Cow::Borrowed(there) });
+            start = end;
+            continue;
+        }
         let mut written = String::new();
         if index == 0 {
             written.push_str(&prefix);
@@ -179,7 +216,7 @@ fn unit(source: &str, block: Block, units: &mut Vec<Unit>) {
             written.truncate(written.trim_end().len());
             written.push_str(end_of_block);
         }
-        units.push(Unit { part, span: start..end, text: written });
+        units.push(Unit { part, span: start..end, text: Cow::Owned(written) });
         start = end;
     }
 }
@@ -231,10 +268,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> String {
-        let mut units = Vec::new();
-        for block in blocks(text) {
-            unit(text, block, &mut units);
-        }
+        let units = units(text);
         let mut last = 0;
         for unit in &units {
             assert!(
@@ -244,7 +278,7 @@ mod tests {
             );
             last = unit.span.end;
         }
-        units.iter().filter(|unit| unit.part != Part::Hidden).map(|unit| unit.text.as_str()).collect()
+        units.iter().filter(|unit| unit.part != Part::Hidden).map(|unit| &*unit.text).collect()
     }
 
     #[test]
@@ -275,8 +309,9 @@ mod tests {
             ("<p>a <noscript>secret</noscript> b</p>", "<noscript>secret</noscript>"),
             ("<p>a</p><script>secret()</script>", "<script>secret()</script>"),
         ] {
-            let found: Vec<String> =
-                blocks(html).into_iter().filter(|block| block.part == Part::Hidden).map(|block| block.text).collect();
+            let units = units(html);
+            let found: Vec<&str> =
+                units.iter().filter(|unit| unit.part == Part::Hidden).map(|unit| &*unit.text).collect();
             assert_eq!(found, [hidden], "{html}");
         }
     }

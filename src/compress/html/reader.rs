@@ -8,11 +8,11 @@ use super::{Block, Part};
 /// The most levels of lists that are told apart.
 const LISTS_MAX: usize = 8;
 
-/// Reads the source, block by block.
-pub(super) fn blocks(text: &str) -> Vec<Block> {
+/// Reads the source, block by block, and gives each to `sink`.
+pub(super) fn blocks(text: &str, sink: impl FnMut(Block)) {
     let mut reader = Reader {
         text,
-        blocks: Vec::new(),
+        sink,
         open: None,
         lists: Vec::new(),
         hidden: 0,
@@ -39,12 +39,11 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     if reader.hidden > 0 {
         reader.hide(reader.hidden_from..text.len());
     }
-    reader.blocks
 }
 
-struct Reader<'a> {
+struct Reader<'a, S> {
     text: &'a str,
-    blocks: Vec<Block>,
+    sink: S,
     /// The block that is being read.
     open: Option<Block>,
     /// The open lists: the number of the next item, where they are numbered.
@@ -64,7 +63,7 @@ struct Reader<'a> {
     table_rows: usize,
 }
 
-impl Reader<'_> {
+impl<S: FnMut(Block)> Reader<'_, S> {
     fn part(&self) -> Part {
         if self.aside > 0 {
             Part::Navigation
@@ -97,16 +96,16 @@ impl Reader<'_> {
         let mut at = 0;
         while at < source.len() {
             let rest = &source[at..];
-            let end = rest.find(|c: char| c == '&' || (!keeps_blanks && c.is_ascii_whitespace())).unwrap_or(rest.len());
+            let end = plain_length(rest.as_bytes(), keeps_blanks);
             if end > 0 {
-                block.places.push((block.text.len(), span.start + at));
+                block.note_place(span.start + at);
                 block.text.push_str(&rest[..end]);
                 at += end;
                 continue;
             }
             if rest.starts_with('&') {
                 let (decoded, length) = entity(rest);
-                block.places.push((block.text.len(), span.start + at));
+                block.note_place(span.start + at);
                 match decoded {
                     Some(c) => block.text.push(c),
                     None => block.text.push_str(&rest[..length]),
@@ -116,7 +115,7 @@ impl Reader<'_> {
             }
             let blanks = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_whitespace()).len();
             if !block.text.is_empty() && !block.text.ends_with([' ', '\n']) {
-                block.places.push((block.text.len(), span.start + at));
+                block.note_place(span.start + at);
                 block.text.push(' ');
             }
             at += blanks;
@@ -154,7 +153,7 @@ impl Reader<'_> {
             block.text.truncate(block.text.trim_end().len());
             if !block.text.trim().is_empty() {
                 block.span.end = block.span.end.max(block.span.start).min(at.max(block.span.end));
-                self.blocks.push(block);
+                (self.sink)(block);
             }
         }
     }
@@ -202,12 +201,12 @@ impl Reader<'_> {
     /// Leaves out an element that is no text; it becomes a piece, so that what is cut is told. Only code
     /// and drawings in the middle of a block leave no trace, as tags do: they end no word.
     fn skip(&mut self, name: &str, at: usize, after_tag: usize) -> usize {
-        let rest = &self.text.as_bytes()[after_tag..];
-        let closing = format!("</{name}");
-        let close = rest
-            .windows(closing.len())
-            .position(|window| window.eq_ignore_ascii_case(closing.as_bytes()))
-            .map(|close| after_tag + close);
+        let rest = &self.text[after_tag..];
+        let closes = |at: &usize| {
+            let after = &rest.as_bytes()[at + 2..];
+            after.get(..name.len()).is_some_and(|other| other.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let close = rest.match_indices("</").map(|(at, _)| at).find(closes).map(|close| after_tag + close);
         let end = close.and_then(|close| Some(close + tag_end(&self.text[close..])?)).unwrap_or(self.text.len());
         if self.hidden > 0 {
             return end;
@@ -222,8 +221,8 @@ impl Reader<'_> {
     }
 
     fn hide(&mut self, span: Range<usize>) {
-        let text = self.text[span.clone()].to_owned();
-        self.blocks.push(Block { part: Part::Hidden, span, prefix: String::new(), text, places: Vec::new() });
+        let (prefix, text) = (String::new(), String::new());
+        (self.sink)(Block { part: Part::Hidden, span, prefix, text, places: Vec::new() });
     }
 
     fn opens(&mut self, name: &str, attributes: &str, at: usize, end: usize) {
@@ -260,7 +259,7 @@ impl Reader<'_> {
                         self.begin(at);
                     }
                     if let Some(block) = &mut self.open {
-                        block.places.push((block.text.len(), at));
+                        block.note_place(at);
                         block.text.push_str(&format!("![{alt}]"));
                         block.span.end = end;
                     }
@@ -373,8 +372,7 @@ impl Reader<'_> {
                         let keep = block.text.trim_end().len();
                         block.text.truncate(keep);
                         // What comes after in `places` stays in order: nothing does yet.
-                        block.text.insert(start, '[');
-                        block.places.iter_mut().filter(|(place, _)| *place >= start).for_each(|(place, _)| *place += 1);
+                        block.insert(start, '[');
                         block.text.push_str(&format!("]({target})"));
                         block.span.end = block.span.end.max(end);
                     }
@@ -430,6 +428,18 @@ impl Reader<'_> {
             _ => {}
         }
     }
+}
+
+/// How many bytes follow that are written as they are: up to `&`, and unless blanks are kept up to one that
+/// is not a single space between words.
+fn plain_length(bytes: &[u8], keeps_blanks: bool) -> usize {
+    let stops = |at: usize| match bytes[at] {
+        b'&' => true,
+        _ if keeps_blanks => false,
+        b' ' => at == 0 || bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace),
+        byte => byte.is_ascii_whitespace(),
+    };
+    (0..bytes.len()).find(|at| stops(*at)).unwrap_or(bytes.len())
 }
 
 fn is_block(name: &str) -> bool {
