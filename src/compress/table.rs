@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::draft::{Compressor, Draft, Layout, Piece, runs, write_gap};
-use super::log::{tells_of_an_error, template};
+use super::log::{Seeded, tells_of_an_error, template};
 use super::marks::Marks;
-use super::{Kind, Query, lines};
+use super::{Kind, Query};
 use crate::base::thousands;
 
 /// More columns than this are not looked at one by one.
@@ -26,8 +26,14 @@ const VALUES_TOLD: usize = 6;
 /// A value that no more rows than this have is rare.
 const RARE: usize = 2;
 
+/// A header stands in one of so many first rows.
+const TITLES_MAX: usize = 5;
+
 /// A quoted cell with more lines is no cell: the quote is only a sign.
 const CELL_LINES_MAX: usize = 200;
+
+/// About how many bytes a row has at least.
+const ROW_BYTES: usize = 48;
 
 /// Separated values.
 pub(super) struct Table;
@@ -49,15 +55,19 @@ impl Compressor for Table {
         let sample = &text[..text.floor_char_boundary(16 * 1024)];
         let separator = separator(sample).unwrap_or(b',');
         let records = records(text, separator);
-        let mut rows: Vec<Vec<&'a str>> = records.iter().map(|span| cells(&text[span.clone()], separator)).collect();
+        // Cells are read anew whenever they are needed: kept, they would be several times the text.
+        let row = |span: &Range<usize>| cells(&text[span.clone()], separator);
+        let width = width(records.iter().map(|span| row(span).count()));
         // What stands above the header is a title or a comment.
-        let width = width(&rows);
-        let header = rows.iter().position(|cells| cells.len() == width).filter(|at| *at < 5 && is_header(&rows, *at));
+        let titles = records.iter().take(TITLES_MAX);
+        let header = titles.clone().position(|span| row(span).count() == width);
+        let header = header.filter(|at| is_header(row(&records[*at])));
         let body = header.map_or(0, |header| header + 1);
-        rows.iter_mut().take(body).for_each(Vec::clear);
-        let columns = Columns::of(&rows, width.min(COLUMNS_MAX));
+        let is_telling: Vec<bool> = records.iter().map(|span| tells_of_an_error(&text[span.clone()])).collect();
+        let errors = is_telling[body..].iter().filter(|tells| **tells).count();
+        let columns = Columns::of(records[body..].iter().map(row), width.min(COLUMNS_MAX));
         let answers = query.map(|query| query.relevance(records.iter().map(|span| &text[span.clone()])));
-        let mut alike: HashMap<u64, usize> = HashMap::new();
+        let mut alike: HashMap<u64, u32, Seeded> = HashMap::default();
         let count = records.len();
         let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(count + 1);
         for (index, span) in records.into_iter().enumerate() {
@@ -66,14 +76,15 @@ impl Compressor for Table {
                 pieces.push(Piece { needs: index.checked_sub(1), ..Piece::of(text, span, 1_000.0) });
                 continue;
             }
-            let place = alike.entry(template(row)).or_insert(0_usize);
-            let first = if *place == 0 { 3.0 } else { 1.0 / (*place as f64 + 1.0) };
+            let place = alike.entry(template(row)).or_insert(0);
+            let first = if *place == 0 { 3.0 } else { 1.0 / (f64::from(*place) + 1.0) };
             *place += 1;
-            let mut worth = first + columns.surprise(index, &rows[index], width) - row.len() as f64 / 400.0;
+            let surprise = columns.surprise(index - body, cells(row, separator), width);
+            let mut worth = first + surprise - row.len() as f64 / 400.0;
             if index == body || index + 1 == count {
                 worth += 2.0;
             }
-            if tells_of_an_error(row) && columns.errors * 10 < count {
+            if is_telling[index] && errors * 10 < count {
                 worth += 3.0;
             }
             if row.trim().is_empty() {
@@ -88,7 +99,7 @@ impl Compressor for Table {
         let names: Vec<&str> = match header {
             Some(_) => {
                 let first = &text[pieces[body - 1].span.clone()];
-                cells(first, separator).into_iter().map(bare).collect()
+                cells(first, separator).map(bare).collect()
             }
             None => Vec::new(),
         };
@@ -105,11 +116,15 @@ impl Compressor for Table {
 /// The sign between the cells of `sample`, if it is a table.
 fn separator(sample: &str) -> Option<u8> {
     [(b'\t', 1), (b',', 2), (b';', 2), (b'|', 2)].into_iter().find_map(|(sign, least)| {
+        // So many have as few rows and columns as a table may have.
+        if sample.bytes().filter(|byte| *byte == sign).count() < 3 * least {
+            return None;
+        }
         let rows: Vec<usize> = records(sample, sign)
             .into_iter()
             .filter(|span| !sample[span.clone()].trim().is_empty())
             .take(120)
-            .map(|span| cells(&sample[span], sign).len())
+            .map(|span| cells(&sample[span], sign).count())
             .collect();
         let width = *rows.iter().max_by_key(|width| rows.iter().filter(|other| other == width).count())?;
         let alike = rows.iter().filter(|other| **other == width).count();
@@ -124,22 +139,22 @@ fn separator(sample: &str) -> Option<u8> {
 
 /// The spans of the records: lines, but for line feeds within quotes.
 fn records(text: &str, separator: u8) -> Vec<Range<usize>> {
-    let lines: Vec<Range<usize>> = lines::spans(text).collect();
-    let mut records = Vec::with_capacity(lines.len());
-    let mut at = 0;
-    while at < lines.len() {
-        let mut end = at;
-        let mut open = is_open(&text[lines[at].clone()], false, separator);
-        while open && end + 1 < lines.len() && end - at < CELL_LINES_MAX {
-            end += 1;
-            open = is_open(&text[lines[end].clone()], true, separator);
+    let line_end = |at: usize| text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
+    let mut records = Vec::with_capacity(text.len() / ROW_BYTES);
+    let mut start = 0;
+    while start < text.len() {
+        let first = line_end(start);
+        let (mut end, mut lines) = (first, 1);
+        let mut open = is_open(&text[start..end], false, separator);
+        while open && end < text.len() && lines <= CELL_LINES_MAX {
+            let next = line_end(end);
+            open = is_open(&text[end..next], true, separator);
+            (end, lines) = (next, lines + 1);
         }
         // A quote that is never closed is only a sign.
-        if open {
-            end = at;
-        }
-        records.push(lines[at].start..lines[end].end);
-        at = end + 1;
+        let end = if open { first } else { end };
+        records.push(start..end);
+        start = end;
     }
     records
 }
@@ -173,26 +188,26 @@ fn is_open(line: &str, is_open: bool, separator: u8) -> bool {
 }
 
 /// The cells of a record, with their quotes.
-fn cells(record: &str, separator: u8) -> Vec<&str> {
-    let record = record.trim_end_matches(['\n', '\r']);
-    let mut cells = Vec::new();
-    let mut start = 0;
-    let mut open = false;
-    let bytes = record.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'"' if open || at == start => open = !open,
-            // A doubled quote, which the arm above took for the end.
-            b'"' if bytes[at - 1] == b'"' => open = true,
-            _ if *byte == separator && !open => {
-                cells.push(&record[start..at]);
-                start = at + 1;
+fn cells(record: &str, separator: u8) -> impl Iterator<Item = &str> + Clone {
+    let mut rest = Some(record.trim_end_matches(['\n', '\r']));
+    std::iter::from_fn(move || {
+        let cell = rest.take()?;
+        let bytes = cell.as_bytes();
+        let mut open = false;
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'"' if open || at == 0 => open = !open,
+                // A doubled quote, which the arm above took for the end.
+                b'"' if bytes[at - 1] == b'"' => open = true,
+                _ if *byte == separator && !open => {
+                    rest = Some(&cell[at + 1..]);
+                    return Some(&cell[..at]);
+                }
+                _ => {}
             }
-            _ => {}
         }
-    }
-    cells.push(&record[start..]);
-    cells
+        Some(cell)
+    })
 }
 
 /// A cell without its quotes.
@@ -201,16 +216,16 @@ fn bare(cell: &str) -> &str {
     cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell)
 }
 
-/// How many cells most rows have.
-fn width(rows: &[Vec<&str>]) -> usize {
-    let mut counts: HashMap<usize, usize> = HashMap::new();
-    rows.iter().take(1_000).for_each(|row| *counts.entry(row.len()).or_default() += 1);
-    counts.into_iter().max_by_key(|(width, count)| (*count, *width)).map_or(1, |(width, _)| width)
+/// How many cells most rows have, of which `counts` are told.
+fn width(counts: impl Iterator<Item = usize>) -> usize {
+    let mut rows: HashMap<usize, usize> = HashMap::new();
+    counts.take(1_000).for_each(|count| *rows.entry(count).or_default() += 1);
+    rows.into_iter().max_by_key(|(width, count)| (*count, *width)).map_or(1, |(width, _)| width)
 }
 
 /// Whether a row names columns: words that are all there and differ, over something else.
-fn is_header(rows: &[Vec<&str>], at: usize) -> bool {
-    let row: Vec<&str> = rows[at].iter().map(|cell| bare(cell)).collect();
+fn is_header<'t>(row: impl Iterator<Item = &'t str>) -> bool {
+    let row: Vec<&str> = row.map(bare).collect();
     let mut sorted = row.clone();
     sorted.sort_unstable();
     sorted.dedup();
@@ -239,41 +254,36 @@ struct Column<'a> {
     most: Option<(f64, usize)>,
     sum: f64,
     squares: f64,
+    is_number: bool,
+    mean: f64,
+    deviation: f64,
     /// How many rows have a value, while these are few.
     values: HashMap<&'a str, usize>,
     is_various: bool,
 }
 
 impl Column<'_> {
-    fn is_number(&self) -> bool {
-        self.numbers * 10 >= self.filled * 9 && self.numbers > 0
-    }
-
-    fn mean(&self) -> f64 {
-        self.sum / self.numbers.max(1) as f64
-    }
-
-    fn deviation(&self) -> f64 {
-        (self.squares / self.numbers.max(1) as f64 - self.mean().powi(2)).max(0.0).sqrt()
+    /// Finds out what takes all its values.
+    fn sum_up(&mut self) {
+        let numbers = self.numbers.max(1) as f64;
+        self.is_number = self.numbers * 10 >= self.filled * 9 && self.numbers > 0;
+        self.mean = self.sum / numbers;
+        self.deviation = (self.squares / numbers - self.mean.powi(2)).max(0.0).sqrt();
     }
 }
 
 struct Columns<'a> {
     all: Vec<Column<'a>>,
     rows: usize,
-    /// How many rows have words of trouble.
-    errors: usize,
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &[Vec<&'a str>], width: usize) -> Self {
+    fn of<R: Iterator<Item = &'a str>>(rows: impl ExactSizeIterator<Item = R>, width: usize) -> Self {
         let mut all: Vec<Column<'a>> = (0..width).map(|_| Column::default()).collect();
-        let mut errors = 0;
-        let count = rows.iter().filter(|row| !row.is_empty()).count();
+        let count = rows.len();
         // With more values than this a column does not group its rows.
         let values_max = (count / 4).clamp(8, 1_000);
-        for (index, row) in rows.iter().enumerate() {
-            errors += usize::from(row.iter().any(|cell| tells_of_an_error(cell)));
+        for (index, row) in rows.enumerate() {
             for (column, cell) in all.iter_mut().zip(row) {
                 let cell = bare(cell);
                 if cell.is_empty() {
@@ -297,37 +307,45 @@ impl<'a> Columns<'a> {
                 }
             }
         }
-        Self { all, rows: count, errors }
+        for column in &mut all {
+            column.sum_up();
+        }
+        Self { all, rows: count }
     }
 
     /// How far a row is from the others.
-    fn surprise(&self, index: usize, row: &[&str], width: usize) -> f64 {
-        let mut surprise = if row.len() == width { 0.0 } else { 8.0 };
-        for (column, cell) in self.all.iter().zip(row) {
+    fn surprise<'t>(&self, index: usize, row: impl Iterator<Item = &'t str>, width: usize) -> f64 {
+        let mut surprise = 0.0;
+        let mut count = 0;
+        let mut columns = self.all.iter();
+        for cell in row {
+            count += 1;
+            let Some(column) = columns.next() else { continue };
             let cell = bare(cell);
             if cell.is_empty() {
                 surprise += if column.filled * 10 > self.rows * 9 { 4.0 } else { 0.0 };
                 continue;
             }
-            let is_at = |extreme: Option<(f64, usize)>| extreme.is_some_and(|(_, row)| row == index);
-            match number(cell) {
-                Some(number) if column.is_number() => {
-                    // A column that only counts its rows has no extremes.
-                    let deviation = column.deviation();
-                    let off = if deviation > 0.0 { (number - column.mean()).abs() / deviation } else { 0.0 };
-                    surprise += if off > 4.0 { off.min(12.0) } else { 0.0 };
-                    surprise += if (is_at(column.least) || is_at(column.most)) && off > 1.8 { 4.0 } else { 0.0 };
+            if !column.is_number {
+                if !column.is_various
+                    && let Some(count) = column.values.get(cell).filter(|count| **count <= RARE)
+                {
+                    surprise += 8.0 / *count as f64;
                 }
-                None if column.is_number() => surprise += 8.0,
-                _ => {
-                    let count = column.values.get(cell).copied().unwrap_or(usize::MAX);
-                    if !column.is_various && count <= RARE {
-                        surprise += 8.0 / count as f64;
-                    }
-                }
+                continue;
             }
+            let is_at = |extreme: Option<(f64, usize)>| extreme.is_some_and(|(_, row)| row == index);
+            let Some(number) = number(cell) else {
+                surprise += 8.0;
+                continue;
+            };
+            // A column that only counts its rows has no extremes.
+            let Column { mean, deviation, .. } = *column;
+            let off = if deviation > 0.0 { (number - mean).abs() / deviation } else { 0.0 };
+            surprise += if off > 4.0 { off.min(12.0) } else { 0.0 };
+            surprise += if (is_at(column.least) || is_at(column.most)) && off > 1.8 { 4.0 } else { 0.0 };
         }
-        surprise
+        surprise + if count == width { 0.0 } else { 8.0 }
     }
 
     /// One line on what the whole table holds.
@@ -353,8 +371,8 @@ impl<'a> Columns<'a> {
             0 => String::new(),
             empty => format!(", {} empty", thousands(empty)),
         };
-        if let (true, Some((least, _)), Some((most, _))) = (column.is_number(), column.least, column.most) {
-            let mean = if least < most { format!(", mean {}", plain(column.mean())) } else { String::new() };
+        if let (true, Some((least, _)), Some((most, _))) = (column.is_number, column.least, column.most) {
+            let mean = if least < most { format!(", mean {}", plain(column.mean)) } else { String::new() };
             return format!("{}..{}{mean}{empty}", plain(least), plain(most));
         }
         if column.is_various {
@@ -443,7 +461,8 @@ mod tests {
         let text = "id,note\n1,\"two\nlines, \"\"quoted\"\"\"\n2,plain\n3,5\" pipe\n";
         let found: Vec<&str> = records(text, b',').into_iter().map(|span| &text[span]).collect();
         assert_eq!(found, ["id,note\n", "1,\"two\nlines, \"\"quoted\"\"\"\n", "2,plain\n", "3,5\" pipe\n"]);
-        assert_eq!(cells("1,\"a,\"\"b\"\"\",,x\r\n", b','), ["1", "\"a,\"\"b\"\"\"", "", "x"]);
+        let found: Vec<&str> = cells("1,\"a,\"\"b\"\"\",,x\r\n", b',').collect();
+        assert_eq!(found, ["1", "\"a,\"\"b\"\"\"", "", "x"]);
         // A quote that nothing closes ends with its line.
         assert_eq!(records("a,\"b\nc,d\n", b',').len(), 2);
     }
@@ -458,8 +477,8 @@ mod tests {
 
     #[test]
     fn columns_are_described() {
-        let rows: Vec<Vec<&str>> = vec![vec![], vec!["1", "ok", ""], vec!["2.5", "ok", "x"], vec!["-3", "bad", "y"]];
-        let columns = Columns::of(&rows, 3);
+        let rows = [["1", "ok", ""], ["2.5", "ok", "x"], ["-3", "bad", "y"]];
+        let columns = Columns::of(rows.into_iter().map(IntoIterator::into_iter), 3);
         assert_eq!(
             columns.described(&["size", "state", "by"], 3),
             "[whole table, 3 rows: size -3..2.5, mean 0.17; state ok 2, bad 1; by x 1, y 1, 1 empty]\n"

@@ -134,54 +134,115 @@ fn may_be_a_sign(word: &[u8]) -> bool {
 const PHRASES: &[&str] =
     &["timed out", "not found", "reset by", "not permitted", "not allowed", "could not", "couldn't", "can't"];
 
-/// Whether the words of a line tell that something went wrong.
-pub(in crate::compress) fn tells_of_an_error(line: &str) -> bool {
-    let mut lower = String::new();
-    let mut at = 0;
-    let mut is_none = false;
-    for word in line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '/')) {
-        let rest = &line[at + word.len()..];
-        at += word.len() + rest.chars().next().map_or(0, char::len_utf8);
-        // The words in a path are names of files.
-        if word.matches('/').count() > 1 || word.is_empty() {
-            continue;
-        }
-        if telling_parts(word).any(|part| {
-            may_be_a_sign(part.as_bytes()) && {
-                lower.clear();
-                lower.push_str(part);
-                lower.make_ascii_lowercase();
-                SIGNS.binary_search(&lower.as_str()).is_ok()
-            }
-        }) && !is_none
-            && !is_nothing(rest)
-        {
-            return true;
-        }
-        is_none = matches!(word, "0" | "no" | "No" | "without");
+/// Whether one of [`PHRASES`] ends with two such bytes: seldom enough for comparing it then.
+fn may_end_a_phrase(last: [u8; 2]) -> bool {
+    const fn place(last: [u8; 2]) -> usize {
+        (last[0].to_ascii_lowercase() as usize * 37 + last[1].to_ascii_lowercase() as usize) % 256
     }
-    lower.clear();
-    lower.push_str(line);
-    lower.make_ascii_lowercase();
-    // Most lines hold nothing that a phrase could be made of.
-    if !["not", "'t", "timed out", "reset by"].iter().any(|part| lower.contains(part)) {
-        return false;
-    }
-    PHRASES.iter().any(|phrase| lower.contains(phrase))
+    const PLACES: [bool; 256] = {
+        let mut places = [false; 256];
+        let mut at = 0;
+        while at < PHRASES.len() {
+            let phrase = PHRASES[at].as_bytes();
+            places[place([phrase[phrase.len() - 2], phrase[phrase.len() - 1]])] = true;
+            at += 1;
+        }
+        places
+    };
+    PLACES[place(last)]
 }
 
-/// The parts of a name that tell what it names: the last word of it, and the first of one in capitals,
-/// as in `ERR_TIMED_OUT`.
-fn telling_parts(name: &str) -> impl Iterator<Item = &str> {
-    let last = name.rsplit(['_', '/']).next().unwrap_or(name);
-    let hump = last
-        .as_bytes()
-        .windows(2)
-        .rposition(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
-        .map_or(last, |at| &last[at + 1..]);
-    let is_loud = !name.bytes().any(|byte| byte.is_ascii_lowercase());
-    let first = name.split('_').next().filter(|_| is_loud).unwrap_or("");
-    [hump, first].into_iter()
+/// Whether the words of a line tell that something went wrong.
+pub(in crate::compress) fn tells_of_an_error(line: &str) -> bool {
+    let mut at = 0;
+    let mut is_none = false;
+    while at < line.len() {
+        let word = Word::at(line, at);
+        let rest = after_sign(line, word.end);
+        at = line.len() - rest.len();
+        let name = &line[word.start..word.end];
+        // The words in a path are names of files.
+        if name.is_empty() || word.slashes > 1 {
+            continue;
+        }
+        if word.telling_parts(line).any(is_sign) && !is_none && !is_nothing(rest) {
+            return true;
+        }
+        is_none = matches!(name, "0" | "no" | "No" | "without");
+    }
+    let bytes = line.as_bytes();
+    bytes.windows(2).enumerate().any(|(at, pair)| {
+        let ends_here = |phrase: &&str| {
+            let start = (at + 2).checked_sub(phrase.len());
+            start.is_some_and(|start| bytes[start..at + 2].eq_ignore_ascii_case(phrase.as_bytes()))
+        };
+        may_end_a_phrase([pair[0], pair[1]]) && PHRASES.iter().any(ends_here)
+    })
+}
+
+/// Whether a word is one of [`SIGNS`], in capitals or not.
+fn is_sign(word: &str) -> bool {
+    may_be_a_sign(word.as_bytes()) && SIGNS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
+}
+
+/// What follows the sign that ended a word.
+fn after_sign(line: &str, end: usize) -> &str {
+    let mut rest = line[end..].chars();
+    rest.next();
+    rest.as_str()
+}
+
+/// A run of letters, digits, `_` and `/`, and what its bytes say.
+struct Word {
+    start: usize,
+    end: usize,
+    slashes: usize,
+    /// Where its last part begins: after `_`, `/`, or where small letters end and a capital stands.
+    last: usize,
+    /// Where its first `_` is.
+    first_end: Option<usize>,
+    has_small: bool,
+}
+
+impl Word {
+    /// Reads the word that begins at `start`, which may be empty.
+    fn at(line: &str, start: usize) -> Self {
+        let bytes = line.as_bytes();
+        let mut word = Self { start, end: start, slashes: 0, last: start, first_end: None, has_small: false };
+        let mut was_small = false;
+        while let Some(byte) = bytes.get(word.end) {
+            let mut length = 1;
+            let mut is_small = false;
+            match byte {
+                b'a'..=b'z' => is_small = true,
+                b'A'..=b'Z' if was_small => word.last = word.end,
+                b'A'..=b'Z' | b'0'..=b'9' => {}
+                b'_' | b'/' => {
+                    word.last = word.end + 1;
+                    word.slashes += usize::from(*byte == b'/');
+                    if *byte == b'_' {
+                        word.first_end.get_or_insert(word.end);
+                    }
+                }
+                0..128 => break,
+                _ => match line[word.end..].chars().next() {
+                    Some(letter) if letter.is_alphanumeric() => length = letter.len_utf8(),
+                    _ => break,
+                },
+            }
+            word.has_small |= is_small;
+            was_small = is_small;
+            word.end += length;
+        }
+        word
+    }
+
+    /// The parts of a name that tell what it names: the last word of it, and the first of one in capitals,
+    /// as in `ERR_TIMED_OUT`.
+    fn telling_parts<'t>(&self, line: &'t str) -> impl Iterator<Item = &'t str> {
+        let first = (!self.has_small).then(|| &line[self.start..self.first_end.unwrap_or(self.end)]);
+        std::iter::once(&line[self.last..self.end]).chain(first)
+    }
 }
 
 /// Whether a count of nothing follows: `errors=0`, `failed: 0`.

@@ -19,7 +19,7 @@ pub(super) use self::alarm::tells_of_an_error;
 use self::groups::{Group, Groups};
 use self::head::Heads;
 use self::layout::{LogLines, Role};
-pub(super) use self::template::template;
+pub(super) use self::template::{Seeded, template};
 use super::draft::{Compressor, Draft, Piece};
 use super::lines::spans;
 use super::prose::split_long;

@@ -169,7 +169,7 @@ impl Mix {
 /// Hashes what is a hash of [`template`] already: with a seed that nobody knows, so that a text cannot
 /// be written of which all hashes fall together.
 #[derive(Clone, Copy)]
-pub(super) struct Seeded(u64);
+pub(in crate::compress) struct Seeded(u64);
 
 impl Default for Seeded {
     fn default() -> Self {
@@ -186,7 +186,7 @@ impl BuildHasher for Seeded {
 }
 
 /// One such hash.
-pub(super) struct SeededHasher(u64);
+pub(in crate::compress) struct SeededHasher(u64);
 
 impl Hasher for SeededHasher {
     fn finish(&self) -> u64 {
