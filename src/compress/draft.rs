@@ -1,8 +1,9 @@
 //! What a compressor gives: pieces with their worth, and a way to write a selection of them down.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::json::Document;
 use super::marks::{Cut, Marks, brief};
@@ -58,15 +59,23 @@ pub trait Compressor: Send + Sync {
 /// What has been found out about one text and is used more than once.
 #[derive(Debug, Default)]
 pub struct Known {
-    document: OnceCell<Option<Document>>,
+    /// `None`: not parsed, or not needed any more. A document takes several times its text.
+    document: RefCell<Option<Option<Rc<Document>>>>,
     /// What a draft needs that does not stand in the text: strings without their escapes.
     pub(super) strings: OnceCell<Vec<Option<String>>>,
 }
 
 impl Known {
     /// Returns the values of `text`, which is the one that this is known of, if it is JSON.
-    pub(super) fn document(&self, text: &str) -> Option<&Document> {
-        self.document.get_or_init(|| Document::parse(text)).as_ref()
+    pub(super) fn document(&self, text: &str) -> Option<Rc<Document>> {
+        self.document.borrow_mut().get_or_insert_with(|| Document::parse(text).map(Rc::new)).clone()
+    }
+
+    /// Returns the same for the last time: it is let go of with what is returned.
+    pub(super) fn take_document(&self, text: &str) -> Option<Rc<Document>> {
+        let document = self.document(text);
+        self.document.take();
+        document
     }
 }
 

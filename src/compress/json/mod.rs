@@ -57,7 +57,7 @@ impl Compressor for Json {
 
     fn restructure_in(&self, text: &str, known: &Known) -> Option<String> {
         let document = known.document(text)?;
-        rows::table(text, document).or_else(|| Some(tree::minified(text, document)))
+        rows::table(text, &document).or_else(|| Some(tree::minified(text, &document)))
     }
 
     fn expand(&self, form: &str) -> Option<String> {
@@ -69,7 +69,7 @@ impl Compressor for Json {
     }
 
     fn draft_in<'a>(&self, text: &'a str, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
-        draft(text, known.document(text), query)
+        draft(text, known.take_document(text).as_deref(), query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {

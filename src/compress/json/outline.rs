@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::scan::{Shape, without_blanks};
+use super::scan::{Shape, is_value, without_blanks};
 use super::tree::{Part, Tree, items_cut};
 use crate::compress::draft::{Layout, Piece};
 use crate::compress::marks::Marks;
@@ -45,7 +45,7 @@ pub(super) fn value(json: &str, shape: Shape, is_nameless: bool) -> Cow<'_, str>
                 && !inner.starts_with(['[', '{', '…', '='])
                 && !inner.contains(char::is_whitespace)
                 && !(is_nameless && (inner.contains('=') || inner.ends_with(':')))
-                && serde_json::from_str::<serde::de::IgnoredAny>(inner).is_err();
+                && !is_value(inner);
             Cow::Borrowed(if is_bare { inner } else { json })
         }
     }
@@ -143,11 +143,11 @@ impl Outline<'_> {
                     let is_behind_gap = gaps.last().is_some_and(|(gap, _): &(Range<usize>, usize)| gap.end == at);
                     plain.push((at, is_behind_gap && self.0.keys[at].is_none()));
                 }
-                at = self.0.next[at];
+                at = self.0.next(at);
             } else {
                 let mut count = 0;
                 while at < range.end && !kept.kept[at] {
-                    at = self.0.next[at];
+                    at = self.0.next(at);
                     count += 1;
                 }
                 gaps.push((start..at, count));
@@ -183,7 +183,7 @@ impl Outline<'_> {
             }
             out.push_str(written);
             let depth = if is_shared { depth } else { depth + 1 };
-            self.members(index + 1..self.0.next[index], depth, is_cut && is_shared, kept, marks, out);
+            self.members(index + 1..self.0.next(index), depth, is_cut && is_shared, kept, marks, out);
         }
     }
 
@@ -197,11 +197,11 @@ impl Outline<'_> {
     fn plain(&self, index: usize, says_place: bool, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
         self.space(out);
         if says_place {
-            out.push_str(&format!("[{}]=", self.0.places[index]));
+            out.push_str(&format!("[{}]=", self.0.place(index)));
         }
         out.push_str(&kept.pieces[index].text);
         if self.0.parts[index] == Part::Beginning {
-            let inner = index + 1..self.0.next[index];
+            let inner = index + 1..self.0.next(index);
             let there = kept.kept[inner.clone()].iter().take_while(|kept| **kept).count();
             kept.pieces[inner.start..inner.start + there].iter().for_each(|piece| out.push_str(&piece.text));
             if inner.start + there < inner.end {

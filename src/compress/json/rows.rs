@@ -12,10 +12,10 @@ use std::collections::HashMap;
 
 use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece, runs, write_gap};
-use super::super::log::{tells_of_an_error, template};
+use super::super::log::{Seeded, tells_of_an_error, template};
 use super::super::marks::Marks;
 use super::asked::{Asked, Mention};
-use super::scan::{Document, Shape, without_blanks};
+use super::scan::{Document, Shape, is_value, without_blanks};
 
 /// Fewer rows than this stay JSON.
 const ROWS_MIN: usize = 4;
@@ -149,7 +149,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
     let rows = Rows::of(text, document)?;
     let lines: Vec<String> = rows.rows.iter().map(|(cells, _)| rows.line(cells)).collect();
     let templates: Vec<u64> = rows.rows.iter().map(|(cells, _)| template(&words_of(cells))).collect();
-    let mut sizes: HashMap<u64, usize> = HashMap::new();
+    let mut sizes: HashMap<u64, usize, Seeded> = HashMap::default();
     templates.iter().for_each(|template| *sizes.entry(*template).or_default() += 1);
     let rare = rows.rarest_values();
     let answers = query.map(|query| rows.answers(query, &lines));
@@ -157,7 +157,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
     let start = document_start(text);
     let header = Cow::Owned(rows.header(false));
     let mut pieces = vec![Piece { text: header, mandatory: true, ..Piece::of(text, 0..start, 0.0) }];
-    let mut seen: HashMap<u64, usize> = HashMap::new();
+    let mut seen: HashMap<u64, usize, Seeded> = HashMap::default();
     let mut begin = start;
     let last = rows.rows.len() - 1;
     for (index, ((_, end), line)) in rows.rows.iter().zip(lines).enumerate() {
@@ -470,11 +470,7 @@ fn read(cell: &str, is_text: bool) -> Cow<'_, str> {
 
 /// Whether a cell is JSON, not a string without its quotes.
 fn is_json(cell: &str, is_text: bool) -> bool {
-    cell.starts_with('"')
-        || (!is_text
-            && (cell.starts_with(['{', '[', ' '])
-                || cell.ends_with(' ')
-                || serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok()))
+    cell.starts_with('"') || (!is_text && (cell.starts_with(['{', '[', ' ']) || cell.ends_with(' ') || is_value(cell)))
 }
 
 #[cfg(test)]

@@ -313,6 +313,16 @@ pub(super) fn without_blanks(json: &str) -> String {
     out
 }
 
+/// Whether a text is one value of JSON. Most that are not say so with their first byte.
+pub(super) fn is_value(text: &str) -> bool {
+    let is_parsed = || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    match text.as_bytes().first() {
+        Some(b't' | b'f' | b'n') => matches!(text.trim_end_matches([' ', '\t', '\n', '\r']), "true" | "false" | "null"),
+        Some(b'-' | b'0'..=b'9' | b'"' | b'[' | b'{' | b' ' | b'\t' | b'\n' | b'\r') => is_parsed(),
+        _ => false,
+    }
+}
+
 /// The end of a string of which `at` is within, after its quote.
 fn string_end(bytes: &[u8], mut at: usize) -> usize {
     loop {
@@ -370,6 +380,9 @@ mod tests {
             "true",
             "nul",
             "null",
+            "null \t\r\n",
+            "true\u{c}",
+            "falsely",
             "\"",
             "\"a\"",
             "\"\\x\"",
@@ -403,7 +416,7 @@ mod tests {
         ];
         for text in texts {
             let is_one = Document::parse(text).is_some_and(|document| !document.is_lines);
-            assert_eq!(is_one, is_valid(text), "{text}");
+            assert_eq!((is_one, is_value(text)), (is_valid(text), is_valid(text)), "{text}");
         }
         let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Document::parse(&deep(DEPTH_MAX)).is_some() && Document::parse(&deep(DEPTH_MAX + 1)).is_none());

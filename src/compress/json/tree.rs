@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::super::Query;
 use super::super::draft::{Draft, Layout, Piece};
-use super::super::log::tells_of_an_error;
+use super::super::log::{Seeded, tells_of_an_error};
 use super::super::marks::{Cut, Marks};
 use super::asked::{Asked, Mention, Step};
 use super::outline::{self, Outline};
@@ -62,12 +62,12 @@ pub(super) enum Part {
 pub(super) struct Tree<'a> {
     pub(super) parts: Vec<Part>,
     /// For each piece the number of the first piece after it and all that it holds.
-    pub(super) next: Vec<usize>,
+    next: Vec<u32>,
     /// The names of members, with quotes, as in the text.
     pub(super) keys: Vec<Option<&'a str>>,
     /// The places of elements in their lists.
-    pub(super) places: Vec<usize>,
-    /// The values as in the text; nothing for what holds others.
+    places: Vec<u32>,
+    /// The values as in the text, as long as worths are found out; nothing for what holds others.
     values: Vec<&'a str>,
     is_lines: bool,
 }
@@ -97,8 +97,9 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
             builder.node(root, needs, place);
         }
     }
-    let Builder { mut pieces, tree, .. } = builder;
+    let Builder { mut pieces, mut tree, .. } = builder;
     set_worth(&mut pieces, &tree, query);
+    tree.values = Vec::new();
     match form {
         Form::Json => Draft { pieces, layout: Box::new(tree) },
         Form::Outline => Draft { pieces, layout: Box::new(Outline(tree)) },
@@ -147,7 +148,7 @@ impl<'a> Builder<'a, '_> {
             let at = Place { value: "", ..at };
             let number = self.push(Part::Container { is_object }, lines, Cow::Owned(text), close, parent, at);
             self.children(index, Some(number));
-            self.tree.next[number] = self.pieces.len();
+            self.tree.next[number] = short(self.pieces.len());
             self.pieces[number].end = self.lines_of(node.span()).end;
         } else if node.shape == Shape::Text && value.len() > 2 * STRING_PART {
             self.long_string(begin, &node.span(), parent, at);
@@ -232,7 +233,7 @@ impl<'a> Builder<'a, '_> {
             }
             start = end;
         }
-        self.tree.next[first] = self.pieces.len();
+        self.tree.next[first] = short(self.pieces.len());
     }
 
     fn push(
@@ -248,12 +249,17 @@ impl<'a> Builder<'a, '_> {
         let end = span.end;
         self.pieces.push(Piece { span, end, text, close, worth: 0.0, mandatory: false, needs });
         self.tree.parts.push(part);
-        self.tree.next.push(number + 1);
+        self.tree.next.push(short(number + 1));
         self.tree.keys.push(at.key);
-        self.tree.places.push(at.place);
+        self.tree.places.push(short(at.place));
         self.tree.values.push(at.value);
         number
     }
+}
+
+/// A number of pieces: there are no more of them than bytes of a document, which four bytes can count.
+fn short(number: usize) -> u32 {
+    u32::try_from(number).expect("a document is no longer than four bytes can count")
 }
 
 /// A name before its value, in JSON.
@@ -307,7 +313,7 @@ fn set_worth(pieces: &mut [Piece<'_>], tree: &Tree<'_>, query: Option<&Query>) {
     let answers = query.map(|query| tree.answers(pieces, query));
     let mut seen: HashSet<&str> = HashSet::new();
     let mut paths: Vec<u64> = Vec::with_capacity(pieces.len());
-    let mut per_path: HashMap<u64, usize> = HashMap::new();
+    let mut per_path: HashMap<u64, usize, Seeded> = HashMap::default();
     let mut is_new_string = false;
     let mut parts = 0.0;
     for index in 0..pieces.len() {
@@ -390,6 +396,16 @@ const NAME_BYTES: usize = 64;
 const PATH_BYTES: usize = 256;
 
 impl Tree<'_> {
+    /// The number of the first piece after this one and all that it holds.
+    pub(super) fn next(&self, index: usize) -> usize {
+        self.next[index] as usize
+    }
+
+    /// The place of an element in its list.
+    pub(super) fn place(&self, index: usize) -> usize {
+        self.places[index] as usize
+    }
+
     /// For each piece, what it is worth to the reader of an answer.
     fn answers(&self, pieces: &[Piece<'_>], query: &Query) -> Vec<f64> {
         let passages = self.passages(pieces);
@@ -449,7 +465,7 @@ impl Tree<'_> {
             match self.keys[index] {
                 _ if self.parts[index] == Part::Title => None,
                 Some(_) => Some(Step::Name(self.key(index))),
-                None => Some(Step::Place(self.places[index])),
+                None => Some(Step::Place(self.place(index))),
             }
         })
     }
@@ -496,7 +512,7 @@ struct Kept<'a> {
 impl Tree<'_> {
     fn node(&self, index: usize, kept: &Kept<'_>, marks: &mut Marks<'_>, out: &mut String) {
         out.push_str(&kept.pieces[index].text);
-        let inner = index + 1..self.next[index];
+        let inner = index + 1..self.next(index);
         match self.parts[index] {
             Part::Title | Part::Leaf | Part::Continuation => {}
             Part::Container { is_object: true } => {
@@ -527,19 +543,19 @@ impl Tree<'_> {
         let mut all_keys: HashSet<&str> = HashSet::new();
         let mut at = index + 1;
         let mut is_first = true;
-        while at < self.next[index] {
+        while at < self.next(index) {
             all_keys.insert(self.key(at));
             if kept.kept[at] {
                 separate(&mut is_first, ",", out);
                 self.node(at, kept, marks, out);
-                at = self.next[at];
+                at = self.next(at);
                 continue;
             }
             let start = at;
-            while at < self.next[index] && !kept.kept[at] {
+            while at < self.next(index) && !kept.kept[at] {
                 all_keys.insert(self.key(at));
                 cut.push(self.key(at));
-                at = self.next[at];
+                at = self.next(at);
             }
             tokens += marks.note(start..at).tokens;
             is_full |= marks.is_full();
@@ -572,14 +588,14 @@ impl Tree<'_> {
             separate(&mut is_first, between, out);
             if kept.kept[at] {
                 self.node(at, kept, marks, out);
-                at = self.next[at];
+                at = self.next(at);
                 continue;
             }
             let start = at;
             let mut count = 0;
             while at < range.end && !kept.kept[at] {
                 count += 1;
-                at = self.next[at];
+                at = self.next(at);
             }
             let cut = marks.note(start..at);
             let told =

@@ -37,7 +37,7 @@ pub(in crate::compress) struct Messages;
 impl Messages {
     /// Returns whether `text`, of which something may be `known`, is an array of messages.
     pub(in crate::compress) fn is_in(text: &str, known: &Known) -> bool {
-        looks_like(text) && known.document(text).is_some_and(|document| Found::of(text, document).is_some())
+        looks_like(text) && known.document(text).is_some_and(|document| Found::of(text, &document).is_some())
     }
 
     /// Returns whether `text` is an array of messages.
@@ -79,7 +79,7 @@ impl Compressor for Messages {
     }
 
     fn restructure_in(&self, text: &str, known: &Known) -> Option<String> {
-        known.document(text).map(|document| tree::minified(text, document))
+        known.document(text).map(|document| tree::minified(text, &document))
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
@@ -87,9 +87,9 @@ impl Compressor for Messages {
     }
 
     fn draft_in<'a>(&self, text: &'a str, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
-        let Some(document) = known.document(text) else { return self.draft(text, query) };
-        let Some(found) = Found::of(text, document) else { return self.draft(text, query) };
-        draft(text, document, &found, known, query)
+        let Some(document) = known.take_document(text) else { return self.draft(text, query) };
+        let Some(found) = Found::of(text, &document) else { return self.draft(text, query) };
+        draft(text, &document, &found, known, query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
