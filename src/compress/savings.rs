@@ -50,7 +50,7 @@ impl Saving {
 
     /// Returns what a call saved that put many texts of `before` tokens together into one.
     pub fn of_parts(tool: &'static str, before: usize, after: usize, text: &str, measure: Measure) -> Self {
-        let marks = if before == after { 0 } else { marks_in(text).map(|mark| measure.count(mark)).sum() };
+        let marks = if before == after { 0 } else { measure.count_each(0, marks_in(text)).into_iter().sum() };
         Self { tool, kind: PACKET, before, after, marks }
     }
 

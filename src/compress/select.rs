@@ -22,11 +22,21 @@ pub(super) struct Task<'a> {
     pub(super) counted: Option<usize>,
 }
 
+impl Task<'_> {
+    /// Returns the tokens of the text; counts them where they are not known.
+    pub(super) fn tokens(&self) -> usize {
+        self.counted.unwrap_or_else(|| self.measure.count(self.text))
+    }
+}
+
 /// The tokens of a mark without words.
 const BARE: usize = 3;
 
 /// How many gaps a piece and those it needs may close.
 const GAPS_CLOSED: usize = 8;
+/// Where the full marks of all gaps would take one part in so many of the budget, they take too much, even if
+/// some of the gaps turn out to need none.
+const GAPS_FULL: usize = 6;
 /// How often room that is left over is filled.
 const FILLS: usize = 4;
 
@@ -57,7 +67,7 @@ pub(super) fn summarize(
         counts: &counts,
         closes: &closes,
         order: &order,
-        whole: (task.counted.unwrap_or_else(|| task.measure.count(task.text)), counts.iter().sum()),
+        whole: (task.tokens(), counts.iter().sum()),
     };
 
     let mut needed = usize::MAX;
@@ -126,6 +136,10 @@ impl Chooser<'_> {
             let wanted = self.order.iter().filter(|index| self.draft.pieces[**index].worth > f64::NEG_INFINITY);
             wanted.for_each(|index| selection.keep(*index, room));
             selection.fill_small_gaps();
+            // With so many gaps nothing need be written to see that full marks will not do.
+            if style == Style::Full && best.is_none() && selection.gaps() * first > max_tokens / GAPS_FULL {
+                return Err(usize::MAX);
+            }
             if best.is_some() && selection.kept.iter().filter(|kept| **kept).count() == before {
                 break;
             }
@@ -279,6 +293,12 @@ impl Selection<'_> {
     /// Whether no piece from `later` on can need `index`: pieces that need one another are nested.
     fn leaves_subtree(&self, index: usize, later: usize) -> bool {
         self.chooser.draft.pieces[later].needs.is_none_or(|needed| needed < index)
+    }
+
+    /// How many gaps there are.
+    fn gaps(&self) -> usize {
+        let begins = |index: &usize| !self.kept[*index] && (*index == 0 || self.kept[index - 1]);
+        (0..self.kept.len()).filter(begins).count()
     }
 
     /// Keeps what lies in gaps that are no larger than the mark that would stand there.

@@ -11,7 +11,7 @@ const ELLIPSIS: &str = "…";
 /// Returns the longest beginning of the text that fits with the best mark that fits, and its
 /// tokens; for a budget of nothing, nothing.
 pub(super) fn truncate(task: &Task<'_>, compressor: &dyn Compressor) -> (String, usize, Vec<Cut>) {
-    let everything = task.lines.cut(0..task.text.len(), task.measure.count(task.text));
+    let everything = task.lines.cut(0..task.text.len(), task.tokens());
     if compressor.only_mark(task.text, ELLIPSIS).is_some() {
         return only_mark(task, compressor, everything);
     }

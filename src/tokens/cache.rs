@@ -41,7 +41,7 @@ impl Cache {
     /// Makes the cache large enough for texts of about `len` bytes; forgets all when it grows.
     pub(super) fn suit(&mut self, len: usize) {
         let entries = |per: usize, max: usize| (len / per).max(1).next_power_of_two().min(max);
-        let (short, long) = (entries(16, SHORT_ENTRIES_MAX), entries(64, LONG_ENTRIES_MAX));
+        let (short, long) = (entries(4, SHORT_ENTRIES_MAX), entries(32, LONG_ENTRIES_MAX));
         if self.short.len() < short {
             self.short = vec![0; short];
         }
