@@ -139,6 +139,7 @@ impl Compressor for Dialog {
         let mut breaks: Vec<usize> = Vec::new();
         let mut heading = None;
         let mut headings = 0;
+        let mut heads: Vec<usize> = Vec::new();
         let asks_when = query.is_some_and(asks_when);
         for Part { span, what } in parts {
             match what {
@@ -147,6 +148,7 @@ impl Compressor for Dialog {
                     heading = Some(pieces.len());
                     headings = needs.map_or(1, |_| headings + 1);
                     breaks.push(speakers.len());
+                    heads.push(pieces.len());
                     pieces.push(Piece { needs, ..Piece::of(text, span, BELOW_ALL) });
                 }
                 What::Turn(label) => {
@@ -186,7 +188,7 @@ impl Compressor for Dialog {
             pieces[piece].worth = worth;
         }
         if query.is_none() {
-            share_headings(&mut pieces);
+            share_headings(&mut pieces, &heads);
         }
         Draft::of_numbered_lines(pieces)
     }
@@ -286,30 +288,22 @@ fn salience(said: &[&str], turns: &[usize], turns_count: usize, breaks: &[usize]
         .collect()
 }
 
-/// Lowers the worths of turns that need a heading by what it costs: the best of them together with it are
+/// Lowers the worths of turns that need one of these headings by what it costs: the best of them together with it are
 /// worth what they have in all, token by token, so that a heading for a single turn is seldom paid.
-fn share_headings(pieces: &mut [Piece<'_>]) {
+fn share_headings(pieces: &mut [Piece<'_>], headings: &[usize]) {
     let tokens = |piece: &Piece<'_>| piece.text.len() as f64 / 4.0 + 4.0;
-    let mut start = 0;
-    while start < pieces.len() {
-        let end = (start + 1..pieces.len()).find(|index| is_heading_piece(&pieces[*index])).unwrap_or(pieces.len());
+    let ends = headings.iter().skip(1).copied().chain([pieces.len()]);
+    for (start, end) in headings.iter().copied().zip(ends) {
         let mut dated: Vec<usize> = (start..end).filter(|index| pieces[*index].needs == Some(start)).collect();
         dated.sort_by(|a, b| pieces[*b].worth.total_cmp(&pieces[*a].worth).then(a.cmp(b)));
-        if is_heading_piece(&pieces[start]) {
-            let (mut sum, mut cost, mut best) = (0.0, tokens(&pieces[start]), 0.0_f64);
-            for index in &dated {
-                sum += pieces[*index].worth * tokens(&pieces[*index]);
-                cost += tokens(&pieces[*index]);
-                best = best.max(sum / cost);
-            }
-            dated.iter().for_each(|index| pieces[*index].worth = pieces[*index].worth.min(best));
+        let (mut sum, mut cost, mut best) = (0.0, tokens(&pieces[start]), 0.0_f64);
+        for index in &dated {
+            sum += pieces[*index].worth * tokens(&pieces[*index]);
+            cost += tokens(&pieces[*index]);
+            best = best.max(sum / cost);
         }
-        start = end;
+        dated.iter().for_each(|index| pieces[*index].worth = pieces[*index].worth.min(best));
     }
-}
-
-fn is_heading_piece(piece: &Piece<'_>) -> bool {
-    piece.worth == BELOW_ALL && is_heading(piece.text.lines().next().unwrap_or(""))
 }
 
 /// What in the words of a turn says that it tells a fact about who speaks.
@@ -545,7 +539,7 @@ mod tests {
                 let start = heading.len() + turn * line.len();
                 pieces.push(Piece { needs: Some(0), ..Piece::of(&text, start..start + line.len(), 1.0) });
             }
-            share_headings(&mut pieces);
+            share_headings(&mut pieces, &[0]);
             assert_eq!(pieces[0].worth, BELOW_ALL);
             pieces[1].worth
         };

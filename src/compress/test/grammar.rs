@@ -102,6 +102,12 @@ impl Reader {
     }
 
     fn of(&mut self, line: &str, trimmed: &str, after: &str) -> Class {
+        // Most lines of cargo, which are nothing else.
+        if line.starts_with("test ") && trimmed.ends_with(" ... ok") {
+            self.block = Block::None;
+            self.messages = 0;
+            return Class::Pass;
+        }
         if is_summary(trimmed) {
             self.block = Block::None;
             self.listed |= trimmed.ends_with(" failing");
