@@ -142,7 +142,7 @@ class Report:
     def check(self, text: str, result: dict) -> None:
         """A budget is a promise."""
         budget, found = len(text) // 16, result["text"]
-        tokens = len(self.encoding.encode_ordinary(found)) if len(found) < MIDDLE else result["tokens_after"]
+        tokens = len(self.encoding.encode_ordinary(found))
         if tokens > budget or tokens != result["tokens_after"]:
             expect(False, f"{self.kind}: a result of {budget} tokens", {"counted": tokens, "said": result["tokens_after"]})
 

@@ -99,7 +99,7 @@ def dialogue(random: random.Random) -> Iterator[str]:
 def messages(random: random.Random) -> Iterator[str]:
     yield "["
     comma = ""
-    kinds = [prose, log, search, code_in("rs", random)]
+    kinds = [prose, log, search, code_in("rs")]
     while True:
         call = f"call_{random.randrange(16**8):08x}"
         output = take(random.choice(kinds)(random), random.randrange(500, 4000))
@@ -118,7 +118,7 @@ def messages(random: random.Random) -> Iterator[str]:
             comma = ",\n"
 
 
-def code_in(suffix: str, _: random.Random) -> Callable[[random.Random], Iterator[str]]:
+def code_in(suffix: str) -> Callable[[random.Random], Iterator[str]]:
     return lambda random: renamed(random, suffix)
 
 
