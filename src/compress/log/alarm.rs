@@ -158,8 +158,9 @@ pub(in crate::compress) fn tells_of_an_error(line: &str) -> bool {
     let mut is_none = false;
     while at < line.len() {
         let word = Word::at(line, at);
-        let rest = after_sign(line, word.end);
-        at = line.len() - rest.len();
+        let rest = &line[word.end..];
+        // What ended the word belongs to none.
+        at = word.end + rest.chars().next().map_or(0, char::len_utf8);
         let name = &line[word.start..word.end];
         // The words in a path are names of files.
         if name.is_empty() || word.slashes > 1 {
@@ -183,13 +184,6 @@ pub(in crate::compress) fn tells_of_an_error(line: &str) -> bool {
 /// Whether a word is one of [`SIGNS`], in capitals or not.
 fn is_sign(word: &str) -> bool {
     may_be_a_sign(word.as_bytes()) && SIGNS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
-}
-
-/// What follows the sign that ended a word.
-fn after_sign(line: &str, end: usize) -> &str {
-    let mut rest = line[end..].chars();
-    rest.next();
-    rest.as_str()
 }
 
 /// A run of letters, digits, `_` and `/`, and what its bytes say.
