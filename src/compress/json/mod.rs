@@ -14,6 +14,8 @@ mod rows;
 mod scan;
 mod tree;
 
+use std::rc::Rc;
+
 use super::draft::{Compressor, Draft, Known};
 use super::log::Log;
 use super::{Kind, Query, prose};
@@ -65,11 +67,11 @@ impl Compressor for Json {
     }
 
     fn draft<'a>(&self, text: &'a str, query: Option<&Query>) -> Draft<'a> {
-        draft(text, Document::parse(text).as_ref(), query)
+        draft(text, Document::parse(text).map(Rc::new), query)
     }
 
     fn draft_in<'a>(&self, text: &'a str, known: &'a Known, query: Option<&Query>) -> Draft<'a> {
-        draft(text, known.take_document(text).as_deref(), query)
+        draft(text, known.take_document(text), query)
     }
 
     fn only_mark(&self, text: &str, mark: &str) -> Option<String> {
@@ -83,11 +85,17 @@ fn is_beginning(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
-fn draft<'a>(text: &'a str, document: Option<&Document>, query: Option<&Query>) -> Draft<'a> {
+fn draft<'a>(text: &'a str, document: Option<Rc<Document>>, query: Option<&Query>) -> Draft<'a> {
     let Some(document) = document else {
         // Cut off, or not all of it JSON: its lines are alike as those of a log are.
         let is_lines = text.lines().take(4).count() == 4;
         return if is_lines { Log.draft(text, query) } else { prose::draft(text, query) };
     };
-    rows::draft(text, document, query).unwrap_or_else(|| tree::draft(text, document, query, tree::Form::Outline))
+    match rows::Rows::of(text, &document) {
+        Some(rows) => {
+            drop(document);
+            rows::draft(text, rows, query)
+        }
+        None => tree::draft(text, document, query, tree::Form::Outline),
+    }
 }

@@ -47,7 +47,8 @@ const ABSENT: &str = "~";
 /// The value of a member in a row, as it is written in the text.
 type Cells<'a> = Vec<Option<&'a str>>;
 
-struct Rows<'a> {
+/// A document of alike objects.
+pub(super) struct Rows<'a> {
     columns: Vec<Column<'a>>,
     /// Each row's cells, with the end of the row in the text.
     rows: Vec<(Cells<'a>, usize)>,
@@ -144,9 +145,8 @@ pub(super) fn expand(table: &str) -> Option<String> {
     Some(out)
 }
 
-/// The document's rows as pieces, if it is rows.
-pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>) -> Option<Draft<'a>> {
-    let rows = Rows::of(text, document)?;
+/// The rows of a text as pieces.
+pub(super) fn draft<'a>(text: &'a str, rows: Rows<'a>, query: Option<&Query>) -> Draft<'a> {
     let lines: Vec<String> = rows.rows.iter().map(|(cells, _)| rows.line(cells)).collect();
     let templates: Vec<u64> = rows.rows.iter().map(|(cells, _)| template(&words_of(cells))).collect();
     let mut sizes: HashMap<u64, usize, Seeded> = HashMap::default();
@@ -172,7 +172,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         pieces.push(Piece { text: Cow::Owned(line), ..Piece::of(text, begin..end, worth) });
         begin = end;
     }
-    Some(Draft { pieces, layout: Box::new(rows) })
+    Draft { pieces, layout: Box::new(rows) }
 }
 
 impl Layout for Rows<'_> {
@@ -231,7 +231,8 @@ fn words_of(cells: &[Option<&str>]) -> String {
 }
 
 impl<'a> Rows<'a> {
-    fn of(text: &'a str, document: &Document) -> Option<Self> {
+    /// Returns the rows of a document, if it is rows.
+    pub(super) fn of(text: &'a str, document: &Document) -> Option<Self> {
         let roots = if document.is_lines {
             document.children(None).collect::<Vec<_>>()
         } else if document.nodes.first()?.shape == Shape::Array {
@@ -513,7 +514,8 @@ mod tests {
     #[test]
     fn rows_on_lines_keep_their_lines() {
         let text = "[\n  {\"a\": 1},\n  {\"a\": 2},\n  {\"a\": 3},\n  {\"a\": 4}\n]\n";
-        let draft = draft(text, &Document::parse(text).expect("valid"), None).expect("rows");
+        let rows = Rows::of(text, &Document::parse(text).expect("valid")).expect("rows");
+        let draft = draft(text, rows, None);
         let spans: Vec<&str> = draft.pieces.iter().map(|piece| &text[piece.span.clone()]).collect();
         assert_eq!(spans, ["[\n", "  {\"a\": 1},\n", "  {\"a\": 2},\n", "  {\"a\": 3},\n", "  {\"a\": 4}\n]\n"]);
     }

@@ -72,8 +72,8 @@ pub(super) struct Tree<'a> {
     is_lines: bool,
 }
 
-/// Cuts a document into leaves.
-pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query>, form: Form) -> Draft<'a> {
+/// Cuts a document into leaves. It is let go of as soon as they are known.
+pub(super) fn draft<'a>(text: &'a str, document: Rc<Document>, query: Option<&Query>, form: Form) -> Draft<'a> {
     let tree = Tree {
         parts: Vec::new(),
         next: Vec::new(),
@@ -82,7 +82,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         values: Vec::new(),
         is_lines: document.is_lines,
     };
-    let mut builder = Builder { text, document, form, pieces: Vec::new(), tree };
+    let mut builder = Builder { text, document: &document, form, pieces: Vec::new(), tree };
     let mut needs = None;
     if form == Form::Outline {
         builder.push(Part::Title, 0..0, Cow::Borrowed(outline::TITLE), "", None, Place::default());
@@ -98,6 +98,7 @@ pub(super) fn draft<'a>(text: &'a str, document: &Document, query: Option<&Query
         }
     }
     let Builder { mut pieces, mut tree, .. } = builder;
+    drop(document);
     set_worth(&mut pieces, &tree, query);
     tree.values = Vec::new();
     match form {

@@ -18,6 +18,7 @@ mod scribe;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use layout::{Conversation, Group, Section};
 use reader::{Found, Reader};
@@ -401,7 +402,7 @@ fn nested<'a>(inner: &'a str, used: Use, query: Option<&Query>) -> Draft<'a> {
     if used == Use::Call
         && let Some(document) = Document::parse(inner).filter(|document| !document.is_lines)
     {
-        return tree::draft(inner, &document, query, tree::Form::Json);
+        return tree::draft(inner, Rc::new(document), query, tree::Form::Json);
     }
     compressor(detect(inner).kind).draft(inner, query)
 }
