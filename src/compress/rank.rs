@@ -137,11 +137,18 @@ impl Query {
         let mut holding = vec![0_usize; self.terms.len()];
         let mut named = Vec::new();
         let mut lower = String::new();
+        // A stem begins as its word does, so most words are none of the terms at the first look.
+        let mut begins = [false; 256];
+        self.terms.keys().filter_map(|term| term.bytes().next()).for_each(|byte| begins[usize::from(byte)] = true);
         for passage in passages {
             let mut length = 0_usize;
             let mut found: Vec<(usize, u32)> = Vec::new();
             words(passage, |word| {
                 length += 1;
+                let first = word.as_bytes()[0].to_ascii_lowercase();
+                if first.is_ascii() && !begins[usize::from(first)] {
+                    return;
+                }
                 lower.clear();
                 lower.extend(word.chars().flat_map(char::to_lowercase));
                 let term = match known.get(lower.as_str()) {
@@ -254,19 +261,29 @@ pub(super) fn stem(stemmer: &Stemmer, lower: &str) -> String {
 /// changes from small letters to capitals; characters of scripts without blanks one by one.
 pub(super) fn words<'t>(text: &'t str, mut found: impl FnMut(&'t str)) {
     let mut start = None;
-    let mut previous = ' ';
-    for (index, character) in text.char_indices() {
-        let breaks = !character.is_alphanumeric()
-            || is_ideograph(character)
-            || is_ideograph(previous)
-            || (previous.is_lowercase() && character.is_uppercase());
+    let mut at = 0;
+    let (mut was_small, mut was_ideograph) = (false, false);
+    while let Some(byte) = text.as_bytes().get(at) {
+        let mut length = 1;
+        let (mut is_part, mut is_small, mut is_capital) =
+            (byte.is_ascii_alphanumeric(), byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
+        let mut is_alone = false;
+        if !byte.is_ascii()
+            && let Some(letter) = text[at..].chars().next()
+        {
+            length = letter.len_utf8();
+            (is_part, is_small, is_capital) = (letter.is_alphanumeric(), letter.is_lowercase(), letter.is_uppercase());
+            is_alone = is_ideograph(letter);
+        }
+        let breaks = !is_part || is_alone || was_ideograph || (was_small && is_capital);
         if breaks && let Some(start) = start.take() {
-            found(&text[start..index]);
+            found(&text[start..at]);
         }
-        if character.is_alphanumeric() && start.is_none() {
-            start = Some(index);
+        if is_part && start.is_none() {
+            start = Some(at);
         }
-        previous = character;
+        (was_small, was_ideograph) = (is_small, is_alone);
+        at += length;
     }
     if let Some(start) = start {
         found(&text[start..]);
@@ -296,6 +313,17 @@ mod tests {
     fn identifiers_are_split() {
         assert_eq!(split("parseHttpRequest(max_tokens)"), ["parse", "Http", "Request", "max", "tokens"]);
         assert_eq!(split("日本 x1"), ["日", "本", "x1"]);
+    }
+
+    #[test]
+    fn a_stem_begins_as_its_word_does() {
+        let stemmer = Stemmer::create(Algorithm::English);
+        let odd = [
+            "dying", "lying", "skies", "skis", "idly", "ugly", "yes", "yearly", "yyy", "is", "a", "ing", "eed", "sses",
+        ];
+        for word in odd.into_iter().chain(STOP_WORDS.iter().copied()) {
+            assert_eq!(stem(&stemmer, word).chars().next(), word.chars().next(), "{word}");
+        }
     }
 
     #[test]
