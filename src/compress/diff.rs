@@ -395,6 +395,21 @@ fn is_generated_file(line: &str) -> bool {
         .any(|end| line.ends_with(end))
 }
 
+/// How much it counts for a commit that its message says the query word for word, against the best of those
+/// that say it in other forms of the words.
+const QUOTED: f64 = 0.5;
+
+/// How many words of the query stand in a message behind the same word as in the query, of all its words:
+/// of two messages of the same stems, the one that the query quotes is meant.
+fn quoted(message: &str, query: &Query) -> f64 {
+    let mut words: Vec<String> = Vec::new();
+    rank::words(message, |word| words.push(word.to_lowercase()));
+    let pairs: HashSet<(&str, &str)> = words.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+    let asked = query.all_words();
+    let found = asked.windows(2).filter(|pair| pairs.contains(&(pair[0].as_str(), pair[1].as_str()))).count();
+    found as f64 / asked.len() as f64
+}
+
 /// The number, from 1, of the commit whose message answers best; `None` where there is only one.
 fn best_commit(text: &str, query: &Query) -> Option<usize> {
     let mut messages: Vec<String> = Vec::new();
@@ -416,7 +431,12 @@ fn best_commit(text: &str, query: &Query) -> Option<usize> {
     if messages.len() < 2 {
         return None;
     }
-    let scores = query.relevance(messages.iter().map(String::as_str));
+    let mut scores = query.relevance(messages.iter().map(String::as_str));
+    if scores.iter().any(|score| *score > 0.0) {
+        for (score, message) in scores.iter_mut().zip(&messages) {
+            *score += QUOTED * quoted(message, query);
+        }
+    }
     let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)))?;
     (scores[best] > 0.0).then_some(best + 1)
 }
@@ -438,6 +458,21 @@ mod tests {
         assert!(worth("+new") > worth("+++") && worth("+++") > worth(" same") && worth(" same") > worth("index"));
         assert_eq!(draft.pieces[about("+new")].needs, Some(about("@@")));
         assert_eq!(draft.pieces[about("@@")].needs, Some(about("+++")));
+    }
+
+    #[test]
+    fn the_commit_that_is_quoted_is_meant() {
+        let commit = |hash: char, subject: &str| {
+            let hash = hash.to_string().repeat(40);
+            format!("commit {hash}\nAuthor: a <a@b>\n\n    {subject}\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+{subject}\n")
+        };
+        let text = commit('a', "Name the parts that must stay when one is cut")
+            + &commit('b', "Name a part that must stay when one is cut")
+            + &commit('c', "Sort the parts");
+        for (subject, number) in [("Name the parts that must stay", 1), ("Name a part that must stay", 2)] {
+            let query = Query::parse(&format!("What changed in the commit: {subject}")).expect("a query");
+            assert_eq!(best_commit(&text, &query), Some(number), "{subject}");
+        }
     }
 
     #[test]

@@ -156,6 +156,11 @@ pub trait Layout {
     fn wants_shorter_marks(&self, _kept: &[bool]) -> bool {
         false
     }
+
+    /// Returns the same pieces in a form that takes less room, for such a choice.
+    fn tighter<'a>(&'a self, _pieces: &'a [Piece<'a>]) -> Option<Draft<'a>> {
+        None
+    }
 }
 
 /// Writes pieces one after the other, with a mark for each gap.

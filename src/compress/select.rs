@@ -31,6 +31,8 @@ impl Task<'_> {
 
 /// The tokens of a mark without words.
 const BARE: usize = 3;
+/// The tokens of one that is often nothing at all.
+const TIGHT: usize = 1;
 
 /// How many gaps a piece and those it needs may close.
 const GAPS_CLOSED: usize = 8;
@@ -65,6 +67,7 @@ pub(super) fn summarize(
         task,
         draft: &draft,
         counts: &counts,
+        told: &counts,
         closes: &closes,
         order: &order,
         whole: (task.tokens(), counts.iter().sum()),
@@ -83,13 +86,29 @@ pub(super) fn summarize(
                 if style == Style::Full
                     && (chooser.marks_take_much(&chosen, full) || draft.layout.wants_shorter_marks(&chosen.kept)) => {}
             Ok(chosen) if style == Style::FirstFull && draft.layout.wants_shorter_marks(&chosen.kept) => {
-                return Ok(chooser.choose(Style::Bare, full, BARE).unwrap_or(chosen).told());
+                let tight = draft.layout.tighter(&draft.pieces);
+                let bare = match &tight {
+                    Some(tight) => tighter(&chooser, tight, full + 4),
+                    None => chooser.choose(Style::Bare, full, BARE),
+                };
+                return Ok(bare.unwrap_or(chosen).told());
             }
             Ok(chosen) => return Ok(chosen.told()),
             Err(tokens) => needed = needed.min(tokens),
         }
     }
     Err(needed)
+}
+
+/// Chooses among the same pieces in a form that takes less room, with a first mark of so many tokens.
+fn tighter(wide: &Chooser<'_>, draft: &Draft<'_>, first: usize) -> Result<Chosen, usize> {
+    let measure = wide.task.measure;
+    let counts = measure.count_each(0, draft.pieces.iter().map(|piece| &*piece.text));
+    let closes = measure.count_each(0, draft.pieces.iter().map(|piece| piece.close));
+    let mut order: Vec<usize> = (0..draft.pieces.len()).collect();
+    order.sort_unstable_by(|a, b| draft.pieces[*b].worth.total_cmp(&draft.pieces[*a].worth).then(a.cmp(b)));
+    let chooser = Chooser { draft, counts: &counts, closes: &closes, order: &order, ..*wide };
+    chooser.choose(Style::Bare, first, TIGHT)
 }
 
 /// What a selection became.
@@ -110,6 +129,8 @@ struct Chooser<'a> {
     task: &'a Task<'a>,
     draft: &'a Draft<'a>,
     counts: &'a [usize],
+    /// What they cost in the text, for the marks.
+    told: &'a [usize],
     /// What the ends of pieces cost; nothing where none has one.
     closes: &'a [usize],
     order: &'a [usize],
@@ -209,7 +230,7 @@ impl Chooser<'_> {
     fn write(&self, kept: &[bool], style: Style) -> (String, Vec<Cut>) {
         let pieces = &self.draft.pieces;
         let Task { lines, handle, .. } = *self.task;
-        let mut marks = Marks { pieces, costs: self.counts, lines, handle, style, whole: self.whole, cuts: Vec::new() };
+        let mut marks = Marks { pieces, costs: self.told, lines, handle, style, whole: self.whole, cuts: Vec::new() };
         let text = self.draft.layout.write(pieces, kept, &mut marks);
         (text, marks.cuts)
     }

@@ -280,3 +280,91 @@ fn marks_are_comments_of_the_language() {
         assert!(line.trim_start().starts_with(sign), "{out}");
     }
 }
+
+#[test]
+fn budgets_too_small_for_every_signature_give_what_parses() {
+    for style in styles() {
+        let source = style.source();
+        let all = Measure::default().count(&source);
+        for max_tokens in (60..all).step_by(7) {
+            for query in [None, Some("seal a parcel")] {
+                let out = fitted(&source, max_tokens, query);
+                let told = format!("{} at {max_tokens}, {query:?}\n{}", style.name, out.text);
+                assert!(style.parses(&out.text), "does not parse: {told}");
+                assert!(out.text.contains(" cut, "), "nothing says what is cut: {told}");
+            }
+        }
+    }
+}
+
+/// Methods with heads of many lines, in an `impl` and in a trait.
+fn long_heads() -> String {
+    let method = |name: &str, public: &str| {
+        format!(
+            "    /// Says {name}, as it is said in the depot.\n    #[inline]\n    {public}fn {name}<V>(\n        self,\n        visitor: V,\n    ) -> Result<V::Value, Error>\n    where\n        V: Visitor<'de>,\n    {{\n        let value = self.start(\"{name}\")?;\n        visitor.visit(value, \"{name}\", self.rate * 3)\n    }}\n\n"
+        )
+    };
+    let methods = |public: &str| -> String { NAMES.iter().map(|name| method(name, public)).collect() };
+    format!("impl<'de> Depot<'de> {{\n{}}}\n\npub trait Yard<'de> {{\n{}}}\n", methods("pub "), methods(""))
+}
+
+#[test]
+fn heads_of_many_lines_are_written_on_one_where_there_is_little_room() {
+    let source = long_heads();
+    let out = fitted(&source, 420, None);
+    let told = format!("{out:?}\n{}", out.text);
+    assert!(styles()[0].parses(&out.text), "{told}");
+    for name in NAMES {
+        let head = format!("fn {name}<V>(self, visitor: V,) -> Result<V::Value, Error> where V: Visitor<'de>,");
+        let alone = format!("\n pub {head};\n");
+        assert!(out.text.contains(&alone), "{alone} is missing: {told}");
+        // In a trait a semicolon would say that there is no body.
+        let in_trait = format!("\n {head} {{/*…*/}}\n");
+        assert!(out.text.contains(&in_trait), "{in_trait} is missing: {told}");
+    }
+    assert!(out.text.contains("; body cut: ;]"), "nothing says what a semicolon stands for: {told}");
+    let cut: usize = out.cuts.iter().map(|cut| cut.to_line + 1 - cut.from_line).sum();
+    assert!(cut >= 12 * 4, "bodies that are not in the list of cuts: {told}");
+}
+
+#[test]
+fn comments_in_a_head_keep_its_lines_apart() {
+    let one = |name: &str| {
+        format!(
+            "pub fn {name}(\n    start: u32, // where it begins\n    end: u32,\n) -> u32 {{\n    let total = start * 3 + end;\n    record(\"{name}\", total);\n    record(\"{name} again\", total);\n    total\n}}\n\n"
+        )
+    };
+    let source: String = NAMES.iter().map(|name| one(name)).collect();
+    for max_tokens in (80..300).step_by(20) {
+        let out = fitted(&source, max_tokens, None).text;
+        assert!(styles()[0].parses(&out), "{max_tokens}\n{out}");
+        assert!(out.matches("// where it begins\n").count() == out.matches("start: u32,").count(), "{out}");
+    }
+}
+
+#[test]
+fn a_function_that_is_defined_under_a_condition_is_found() {
+    let rest: String = (0..30).map(|at| format!("    total += weigh({at}, rate)\n")).collect();
+    let source = format!(
+        "def main(args):\n    total = 0\n    if args.slow:\n        rate = 3\n        if args.verbose:\n            def callback(number, taken):\n                print(number, taken)\n                print(number / taken)\n{rest}    return total\n\n\ndef weigh(number, rate):\n    taken = number * rate\n    print(taken)\n    return taken\n"
+    );
+    for max_tokens in [90, 120, 200] {
+        let out = fitted(&source, max_tokens, None).text;
+        assert!(styles()[1].parses(&out), "{out}");
+        for head in ["def main(args):", "if args.verbose:", "def callback(number, taken):", "def weigh(number, rate):"] {
+            assert!(out.contains(head), "{head} is missing at {max_tokens}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn what_the_answer_calls_is_kept_before_what_it_does_not() {
+    let one = |name: &str, call: &str| {
+        format!("pub fn {name}(rate: u32) -> u32 {{\n    let total = rate * 3 + {call}(rate);\n    record(total, rate);\n    total + rate\n}}\n\n")
+    };
+    let source = one("entry_of_parcels", "deliver") + &NAMES.map(|name| one(name, "f")).concat();
+    let out = fitted(&source, 130, Some("the entry of parcels")).text;
+    for body in ["rate * 3 + deliver(rate);", "pub fn deliver(rate: u32) -> u32 {\n    let total"] {
+        assert!(out.contains(body), "{body} is missing\n{out}");
+    }
+}

@@ -1,9 +1,10 @@
 //! Which definitions answer a query.
 //!
 //! A definition is judged as a whole: by its words, by its name and where it stands, by how much of the
-//! query is in it at all, by what its signature means, and by the rest of its file. What it does is worth
+//! query is in it at all, by what its signature means, by who calls it, and by the rest of its file. What it does is worth
 //! more than the comment above it: the comment helps to find it, and is kept when the other answers are.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::super::Query;
@@ -12,12 +13,15 @@ use super::File;
 use super::blocks::{Block, Role};
 use crate::embed::{self, Embedding};
 
-/// How much its path and name count for a definition, against its words.
-const NAME: f64 = 1.5;
+/// How much its path and signature count for a definition, against its words.
+const SIGNATURE: f64 = 1.0;
 /// How much it counts which part of the query is in it at all.
 const COVERED: f64 = 0.5;
 /// How much the meaning of its signature counts, where that is the query's.
 const MEANING: f64 = 5.0;
+/// How much of its score a good answer gives to what it calls, and how many answers are looked at.
+const CALLED: f64 = 0.3;
+const CALLERS: usize = 30;
 /// How much the best definitions of its file count for another.
 const SIBLINGS: f64 = 0.5;
 /// How many these are.
@@ -60,7 +64,7 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
         .iter()
         .map(|unit| {
             let holder = unit.holder.map_or("", |holder| &text[holder.name.clone()]);
-            format!("{} {holder} {}", files[unit.file].name, &text[unit.name.clone()])
+            format!("{} {holder} {}", files[unit.file].name, &text[unit.head.clone()])
         })
         .collect();
     let bodies = query.hits(units.iter().map(|unit| &text[unit.span.clone()]));
@@ -69,11 +73,14 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
     let asked = meaning(&query.words().join(" "));
     let mut scores: Vec<f64> = bodies.bm25();
     for (index, (score, place)) in scores.iter_mut().zip(places.bm25()).enumerate() {
-        *score += NAME * place + COVERED * covered[index];
+        *score += SIGNATURE * place + COVERED * covered[index];
         if *score > 0.0 {
             let near = meaning(&text[units[index].head.clone()]).cosine(&asked);
             *score += MEANING * f64::from(near).max(0.0);
         }
+    }
+    for (score, called) in scores.iter_mut().zip(called(text, units, &scores)) {
+        *score += called;
     }
     let mut best = vec![[0.0_f64; BEST]; files.len()];
     for (unit, score) in units.iter().zip(&scores) {
@@ -94,6 +101,43 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
         }
     }
     scores
+}
+
+/// Returns for each unit what the best of those that call it gives it: a share of its score, the less the
+/// more functions have the name that is called. Where one of its own file has it, that is meant.
+fn called(text: &str, units: &[Unit<'_>], scores: &[f64]) -> Vec<f64> {
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, unit) in units.iter().enumerate().filter(|(_, unit)| unit.is_function) {
+        by_name.entry(&text[unit.name.clone()]).or_default().push(index);
+    }
+    let mut best: Vec<usize> = (0..units.len()).filter(|index| scores[*index] > 0.0).collect();
+    best.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    best.truncate(CALLERS);
+    let mut given = vec![0.0_f64; units.len()];
+    for caller in best {
+        let unit = &units[caller];
+        let names: HashSet<&str> = calls(&text[unit.head.end..unit.span.end.max(unit.head.end)]).collect();
+        for name in names {
+            let Some(all) = by_name.get(name) else { continue };
+            let is_near = |other: &usize| units[*other].file == unit.file;
+            let has_near = all.iter().any(|other| *other != caller && is_near(other));
+            let meant: Vec<usize> =
+                all.iter().copied().filter(|other| *other != caller && (!has_near || is_near(other))).collect();
+            for callee in &meant {
+                given[*callee] = given[*callee].max(CALLED * scores[caller] / meant.len() as f64);
+            }
+        }
+    }
+    given
+}
+
+/// The names of what is called in a body: those before an opening parenthesis.
+fn calls(body: &str) -> impl Iterator<Item = &str> {
+    body.match_indices('(').map(|(at, _)| {
+        let before = &body[..at];
+        let name = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+        &before[name.len()..]
+    })
 }
 
 /// The meaning of a text of identifiers.

@@ -44,6 +44,8 @@ pub(super) struct Block {
     pub(super) is_data: bool,
     /// Whether the text has a definition of the same words before it.
     pub(super) is_known: bool,
+    /// Whether its head and a semicolon are a declaration, and cannot be taken for anything else.
+    pub(super) is_declared: bool,
     /// The name of what is defined; empty when it is not known.
     pub(super) name: Range<usize>,
     pub(super) language: Language,
@@ -315,6 +317,7 @@ impl Cutter<'_> {
             holds_blocks: false,
             is_data: false,
             is_known: false,
+            is_declared: false,
             name,
             language,
         });

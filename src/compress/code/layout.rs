@@ -6,15 +6,16 @@
 
 use std::ops::Range;
 
-use super::super::draft::{Layout, Piece};
+use super::super::draft::{Draft, Layout, Piece};
 use super::super::marks::Marks;
 use super::blocks::{Block, Role};
+use super::tight::TightLayout;
 
 /// Writes blocks; what is cut becomes a comment.
 pub(super) struct CodeLayout {
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     /// For each block the number of the first one after it and all that it holds.
-    next: Vec<usize>,
+    pub(super) next: Vec<usize>,
 }
 
 impl CodeLayout {
@@ -60,6 +61,11 @@ impl Layout for CodeLayout {
 
     fn wants_shorter_marks(&self, kept: &[bool]) -> bool {
         self.blocks.iter().zip(kept).any(|(block, kept)| block.role == Role::Definition && !block.is_known && !kept)
+    }
+
+    fn tighter<'a>(&'a self, pieces: &'a [Piece<'a>]) -> Option<Draft<'a>> {
+        let (layout, pieces) = TightLayout::of(self, pieces);
+        Some(Draft { pieces, layout: Box::new(layout) })
     }
 }
 
@@ -171,12 +177,12 @@ impl Writer<'_> {
 }
 
 /// The blanks at the beginning of the first line that is not blank.
-fn indent(text: &str) -> &str {
+pub(super) fn indent(text: &str) -> &str {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
     &first[..first.len() - first.trim_start().len()]
 }
 
-fn end_line(out: &mut String) {
+pub(super) fn end_line(out: &mut String) {
     if !out.is_empty() && !out.ends_with('\n') {
         out.push('\n');
     }

@@ -13,6 +13,7 @@ mod grammar;
 mod language;
 mod layout;
 mod parse;
+mod tight;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -188,6 +189,7 @@ fn plain(open: Range<usize>, language: Language) -> Block {
         holds_blocks: false,
         is_data: false,
         is_known: false,
+        is_declared: false,
         name,
         language,
     }
@@ -241,6 +243,9 @@ fn shares(blocks: &[Block]) -> Vec<f64> {
     shares
 }
 
+/// How definitions of definitions begin that define nothing themselves.
+const IS_FOR_OTHERS: &[&str] = &["impl", "if ", "try:", "with ", "#if"];
+
 /// What a block is worth without a query: signatures, public and types first, short ones before long
 /// ones; then what stands between definitions; then comments; small bodies before large ones.
 fn worth(text: &str, block: &Block, alike: &HashMap<&str, usize>, share: f64) -> f64 {
@@ -255,8 +260,8 @@ fn worth(text: &str, block: &Block, alike: &HashMap<&str, usize>, share: f64) ->
             10.0 + alike.log2() * 0.5
                 + if is_public { 0.5 } else { 0.0 }
                 + match (block.is_data, block.holds_blocks) {
-                    // An `impl` is kept for the sake of what is in it.
-                    (false, true) if first.starts_with("impl") => -3.0,
+                    // An `impl` and a condition are kept for the sake of what is in them.
+                    (false, true) if IS_FOR_OTHERS.iter().any(|word| first.starts_with(word)) => -3.0,
                     (false, false) => 0.0,
                     _ => 0.5,
                 }

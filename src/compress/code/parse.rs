@@ -318,7 +318,7 @@ impl Cutter<'_> {
             } else if is_text {
                 self.push(start..end, Role::Text, parent, depth);
             } else if let Some(found) = found.filter(|found| !is_body || self.is_worth_it(found)) {
-                self.definition(*node, &found, start..end, parent, depth);
+                self.definition(*node, &found, start..end, parent, depth, is_body);
             } else {
                 self.push_rest(start..end, parent, depth, is_body);
             }
@@ -328,12 +328,27 @@ impl Cutter<'_> {
         }
     }
 
-    /// Within a body only definitions that have a name or several lines stand on their own.
+    /// Within a body only definitions that have a name or several lines stand on their own, and conditions
+    /// in which there are such.
     fn is_worth_it(&self, found: &Definition<'_>) -> bool {
-        found.class != Class::Condition
-            && found.inner.kind() != "object"
+        if found.class == Class::Condition {
+            return self.is_indented() && self.holds_definition(found.inner);
+        }
+        found.inner.kind() != "object"
             && (found.inner.child_by_field_name("name").is_some()
                 || found.inner.start_position().row < found.inner.end_position().row)
+    }
+
+    /// Whether a function or class is defined in what a condition begins with, and little else follows.
+    fn holds_definition(&self, condition: Node<'_>) -> bool {
+        let body = condition.child_by_field_name("body").or_else(|| condition.child_by_field_name("consequence"));
+        let Some(body) = body.filter(|body| condition.end_byte() - body.end_byte() < ONE_LINE_BODY) else { return false };
+        let mut cursor = body.walk();
+        body.named_children(&mut cursor).any(|child| match definition(child) {
+            Some(found) if found.class == Class::Condition => self.holds_definition(found.inner),
+            Some(found) => found.inner.child_by_field_name("name").is_some(),
+            None => false,
+        })
     }
 
     fn definition(
@@ -343,6 +358,7 @@ impl Cutter<'_> {
         span: Range<usize>,
         parent: Option<usize>,
         depth: usize,
+        is_body: bool,
     ) {
         let body = found.body(self.text, self.is_indented()).and_then(|(body, inner)| {
             let is_long = self.text[inner.clone()].contains('\n') || inner.len() > ONE_LINE_BODY;
@@ -368,13 +384,17 @@ impl Cutter<'_> {
         self.blocks[number].close = inner.end..span.end;
         self.blocks[number].holds_blocks = matches!(found.class, Class::Holder | Class::Condition);
         self.blocks[number].is_data = found.class == Class::Data || found.inner.kind() == "object";
+        self.blocks[number].is_declared = is_declaration(found.inner, body);
         self.name(number, found);
         match found.class {
             Class::Data => {
                 self.push(inner, Role::Body, Some(number), depth + 1);
             }
-            Class::Holder | Class::Condition => {
+            Class::Holder => {
                 self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, false);
+            }
+            Class::Condition => {
+                self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, is_body);
             }
             Class::Function => self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, true),
         }
@@ -503,6 +523,7 @@ impl Cutter<'_> {
             holds_blocks: false,
             is_data: false,
             is_known: false,
+            is_declared: false,
             language: self.grammar.notation(),
         });
         self.blocks.len() - 1
@@ -513,6 +534,34 @@ impl Cutter<'_> {
 fn is_anonymous(node: Node<'_>, found: &Definition<'_>) -> bool {
     matches!(node.kind(), "expression_statement" | "return_statement")
         && found.inner.child_by_field_name("name").is_none()
+}
+
+/// Whether a function without its body is a declaration that its language has at this place. Not in a
+/// trait, where it would say that there is no body.
+fn is_declaration(function: Node<'_>, body: Node<'_>) -> bool {
+    let is_in = |depth: usize, kind: &str| {
+        let holder = (0..depth).try_fold(function, |node, _| node.parent());
+        holder.is_some_and(|holder| holder.kind() == kind)
+    };
+    match function.language().name() {
+        Some("rust") => function.kind() == "function_item" && !is_in(2, "trait_item"),
+        Some("typescript" | "tsx") => match function.kind() {
+            "function_declaration" => true,
+            // What a decorator stands before must have a body.
+            "method_definition" => {
+                is_in(1, "class_body") && function.prev_sibling().is_none_or(|before| before.kind() != "decorator")
+            }
+            _ => false,
+        },
+        Some("go") => matches!(function.kind(), "function_declaration" | "method_declaration"),
+        Some("java") => function.kind() == "method_declaration" && !is_in(2, "interface_declaration"),
+        Some("c" | "cpp") => {
+            function.kind() == "function_definition"
+                && function.child_by_field_name("type").is_some()
+                && body.prev_named_sibling().is_some_and(|before| before.kind().ends_with("declarator"))
+        }
+        _ => false,
+    }
 }
 
 fn end_of_line(text: &str, at: usize) -> usize {
