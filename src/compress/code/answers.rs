@@ -14,13 +14,13 @@ use super::blocks::{Block, Role};
 use crate::embed::{self, Embedding};
 
 /// How much its path and signature count for a definition, against its words.
-const SIGNATURE: f64 = 1.0;
+const SIGNATURE: f64 = 1.5;
 /// How much it counts which part of the query is in it at all.
 const COVERED: f64 = 0.5;
 /// How much the meaning of its signature counts, where that is the query's.
 const MEANING: f64 = 5.0;
-/// How much of its score a good answer gives to what it calls, and how many answers are looked at.
-const CALLED: f64 = 0.3;
+/// What a good answer calls is worth at least so much of it, and of how many answers this is true.
+const CALLED: f64 = 0.6;
 const CALLERS: usize = 30;
 /// How much the best definitions of its file count for another.
 const SIBLINGS: f64 = 0.5;
@@ -80,7 +80,7 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
         }
     }
     for (score, called) in scores.iter_mut().zip(called(text, units, &scores)) {
-        *score += called;
+        *score = score.max(called);
     }
     let mut best = vec![[0.0_f64; BEST]; files.len()];
     for (unit, score) in units.iter().zip(&scores) {
@@ -103,8 +103,9 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
     scores
 }
 
-/// Returns for each unit what the best of those that call it gives it: a share of its score, the less the
-/// more functions have the name that is called. Where one of its own file has it, that is meant.
+/// Returns for each unit what it is worth for the sake of the best of those that call it: a share of that
+/// one's score, the less the more functions have the name that is called. Where one of the same file has it,
+/// that is meant.
 fn called(text: &str, units: &[Unit<'_>], scores: &[f64]) -> Vec<f64> {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, unit) in units.iter().enumerate().filter(|(_, unit)| unit.is_function) {
