@@ -464,7 +464,9 @@ mod tests {
     fn the_commit_that_is_quoted_is_meant() {
         let commit = |hash: char, subject: &str| {
             let hash = hash.to_string().repeat(40);
-            format!("commit {hash}\nAuthor: a <a@b>\n\n    {subject}\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+{subject}\n")
+            format!(
+                "commit {hash}\nAuthor: a <a@b>\n\n    {subject}\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+{subject}\n"
+            )
         };
         let text = commit('a', "Name the parts that must stay when one is cut")
             + &commit('b', "Name a part that must stay when one is cut")

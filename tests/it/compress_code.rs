@@ -351,7 +351,8 @@ fn a_function_that_is_defined_under_a_condition_is_found() {
     for max_tokens in [90, 120, 200] {
         let out = fitted(&source, max_tokens, None).text;
         assert!(styles()[1].parses(&out), "{out}");
-        for head in ["def main(args):", "if args.verbose:", "def callback(number, taken):", "def weigh(number, rate):"] {
+        for head in ["def main(args):", "if args.verbose:", "def callback(number, taken):", "def weigh(number, rate):"]
+        {
             assert!(out.contains(head), "{head} is missing at {max_tokens}\n{out}");
         }
     }
@@ -360,7 +361,9 @@ fn a_function_that_is_defined_under_a_condition_is_found() {
 #[test]
 fn what_the_answer_calls_is_kept_before_what_it_does_not() {
     let one = |name: &str, call: &str| {
-        format!("pub fn {name}(rate: u32) -> u32 {{\n    let total = rate * 3 + {call}(rate);\n    record(total, rate);\n    total + rate\n}}\n\n")
+        format!(
+            "pub fn {name}(rate: u32) -> u32 {{\n    let total = rate * 3 + {call}(rate);\n    record(total, rate);\n    total + rate\n}}\n\n"
+        )
     };
     let source = one("entry_of_parcels", "deliver") + &NAMES.map(|name| one(name, "f")).concat();
     let out = fitted(&source, 130, Some("the entry of parcels")).text;

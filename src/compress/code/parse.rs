@@ -342,7 +342,9 @@ impl Cutter<'_> {
     /// Whether a function or class is defined in what a condition begins with, and little else follows.
     fn holds_definition(&self, condition: Node<'_>) -> bool {
         let body = condition.child_by_field_name("body").or_else(|| condition.child_by_field_name("consequence"));
-        let Some(body) = body.filter(|body| condition.end_byte() - body.end_byte() < ONE_LINE_BODY) else { return false };
+        let Some(body) = body.filter(|body| condition.end_byte() - body.end_byte() < ONE_LINE_BODY) else {
+            return false;
+        };
         let mut cursor = body.walk();
         body.named_children(&mut cursor).any(|child| match definition(child) {
             Some(found) if found.class == Class::Condition => self.holds_definition(found.inner),

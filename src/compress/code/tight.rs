@@ -79,7 +79,9 @@ fn tight<'a>(block: &Block, piece: &'a Piece<'a>, holds: bool) -> (Form, Cow<'a,
         };
     }
     let text = match joined(open, language).filter(|_| block.role == Role::Definition) {
-        Some(line) => Cow::Owned(format!("{}{line}{}", margin(open, block), if open.ends_with('\n') { "\n" } else { "" })),
+        Some(line) => {
+            Cow::Owned(format!("{}{line}{}", margin(open, block), if open.ends_with('\n') { "\n" } else { "" }))
+        }
         None => Cow::Borrowed(moved(open, language, depth)),
     };
     (Form::Open, text, moved(piece.close, language, depth))
@@ -162,7 +164,8 @@ impl Layout for TightLayout<'_> {
     fn write(&self, pieces: &[Piece<'_>], kept: &[bool], marks: &mut Marks<'_>) -> String {
         let next = &self.layout.next;
         let blocks = &self.layout.blocks;
-        let mut writer = Writer { tight: self, pieces, kept, out: String::new(), open: Vec::new(), is_hinted: false, legend: None };
+        let mut writer =
+            Writer { tight: self, pieces, kept, out: String::new(), open: Vec::new(), is_hinted: false, legend: None };
         let mut is_declared = false;
         let mut at = 0;
         loop {
@@ -270,14 +273,15 @@ impl Writer<'_> {
     /// Writes a head of which something in it is kept, or that must be closed on a line of its own.
     fn head(&mut self, at: usize) {
         let next = self.tight.layout.next[at];
-        let is_statement = |index: usize| {
-            self.kept[index] && !matches!(self.block(index).role, Role::Comment | Role::Blank)
-        };
+        let is_statement =
+            |index: usize| self.kept[index] && !matches!(self.block(index).role, Role::Comment | Role::Blank);
         let needs_dots = self.block(at).language.is_indented && !(at + 1..next).any(is_statement);
         let as_it_is = self.tight.forms[at] != Form::Open;
         let piece = if as_it_is { &self.tight.wide[at] } else { &self.pieces[at] };
         let body_is_kept = (at + 1..next).any(|index| {
-            self.kept[index] && self.tight.layout.blocks[index].parent == Some(at) && self.block(index).role == Role::Body
+            self.kept[index]
+                && self.tight.layout.blocks[index].parent == Some(at)
+                && self.block(index).role == Role::Body
         });
         let line = joined(&piece.text, self.block(at).language).filter(|_| as_it_is && !body_is_kept);
         match line {
