@@ -13,14 +13,16 @@ use super::File;
 use super::blocks::{Block, Role};
 use crate::embed::{self, Embedding};
 
-/// How much its path and signature count for a definition, against its words.
-const SIGNATURE: f64 = 1.5;
+/// How much its path and name count for a definition, against its words.
+const NAME: f64 = 1.5;
 /// How much it counts which part of the query is in it at all.
 const COVERED: f64 = 0.5;
 /// How much the meaning of its signature counts, where that is the query's.
 const MEANING: f64 = 5.0;
-/// What a good answer calls is worth at least so much of it, and of how many answers this is true.
-const CALLED: f64 = 0.6;
+/// What a good answer calls is worth at least so much of it, and where it answers too, so much of that more;
+/// and of how many answers this is true.
+const CALLED: f64 = 0.7;
+const CALLED_TOO: f64 = 0.2;
 const CALLERS: usize = 30;
 /// How much the best definitions of its file count for another.
 const SIBLINGS: f64 = 0.5;
@@ -64,7 +66,7 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
         .iter()
         .map(|unit| {
             let holder = unit.holder.map_or("", |holder| &text[holder.name.clone()]);
-            format!("{} {holder} {}", files[unit.file].name, &text[unit.head.clone()])
+            format!("{} {holder} {}", files[unit.file].name, &text[unit.name.clone()])
         })
         .collect();
     let bodies = query.hits(units.iter().map(|unit| &text[unit.span.clone()]));
@@ -73,14 +75,15 @@ fn scores(text: &str, files: &[File<'_>], units: &[Unit<'_>], query: &Query) -> 
     let asked = meaning(&query.words().join(" "));
     let mut scores: Vec<f64> = bodies.bm25();
     for (index, (score, place)) in scores.iter_mut().zip(places.bm25()).enumerate() {
-        *score += SIGNATURE * place + COVERED * covered[index];
+        *score += NAME * place + COVERED * covered[index];
         if *score > 0.0 {
             let near = meaning(&text[units[index].head.clone()]).cosine(&asked);
             *score += MEANING * f64::from(near).max(0.0);
         }
     }
-    for (score, called) in scores.iter_mut().zip(called(text, units, &scores)) {
-        *score = score.max(called);
+    let called = called(text, units, &scores);
+    for (score, called) in scores.iter_mut().zip(called) {
+        *score = score.max(called) + CALLED_TOO * called;
     }
     let mut best = vec![[0.0_f64; BEST]; files.len()];
     for (unit, score) in units.iter().zip(&scores) {
