@@ -125,6 +125,8 @@ fn check_marks(text: &str, kind: Kind, max_tokens: usize, query: Option<&str>) {
         || fitted.text.trim_end().ends_with('…')
         || fitted.text.contains("/*…*/")
         || fitted.text.contains("//…")
+        // Heads whose body is a semicolon, as the first mark says.
+        || fitted.text.contains("; body cut: ;")
     {
         return;
     }

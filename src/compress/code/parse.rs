@@ -428,7 +428,7 @@ impl Cutter<'_> {
             // Looked at only as far as it is punctuation: in minified code the line may be megabytes long,
             // and every node of it comes by here.
             let tail = rest
-                .trim_start_matches([';', ',', ')', ' ', '\t', '\r'])
+                .trim_start_matches([';', ':', ',', ')', ' ', '\t', '\r'])
                 .trim_start_matches(|next: char| next != '\n' && next.is_whitespace());
             let own = rest.len() - tail.len() + usize::from(tail.starts_with('\n'));
             let is_own = tail.is_empty() || tail.starts_with('\n');
