@@ -2,6 +2,10 @@
 //!
 //! A grammar's tables are constants of the binary: nothing is loaded or made before a text is parsed.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::language::{BRACES, Language, PYTHON, RUST};
 
 /// A language with a grammar.
@@ -116,6 +120,13 @@ const LOOKS: &[(Grammar, &[&str], &[&str])] = &[
     ),
 ];
 
+/// Finds the words that occur in lines, and says of which language each is, by its place in [`LOOKS`].
+static PARTS: LazyLock<(AhoCorasick, Vec<u8>)> = LazyLock::new(|| {
+    let all = (0_u8..).zip(LOOKS).flat_map(|(index, (.., parts))| parts.iter().map(move |part| (*part, index)));
+    let (parts, languages): (Vec<&str>, Vec<u8>) = all.unzip();
+    (AhoCorasick::new(parts).expect("a few short words"), languages)
+});
+
 /// How many lines are looked at.
 const LINES: usize = 1_000;
 
@@ -135,19 +146,23 @@ impl Grammar {
     /// Returns the languages that `text` may be in, the likeliest first.
     pub(super) fn guesses(text: &str) -> Vec<Self> {
         let mut counts = [0_usize; 8];
+        let (finder, languages) = &*PARTS;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()).take(LINES) {
             // What is far to the right on a giant line tells nothing more.
             let line = &line[..line.floor_char_boundary(400)];
-            for ((grammar, starts, parts), count) in LOOKS.iter().zip(&mut counts) {
-                let is_statement = line.ends_with(';');
+            let mut holding = 0_u32;
+            for found in finder.find_overlapping_iter(line) {
+                holding |= 1 << languages[found.pattern().as_usize()];
+            }
+            let is_statement = line.ends_with(';');
+            let first = line.as_bytes()[0];
+            for (index, ((grammar, starts, _), count)) in LOOKS.iter().zip(&mut counts).enumerate() {
                 let fits = match grammar {
                     Python | Go => !is_statement,
                     _ => true,
                 };
-                if fits
-                    && (starts.iter().any(|word| line.starts_with(word))
-                        || parts.iter().any(|part| line.contains(part)))
-                {
+                let starts_so = |word: &&str| word.as_bytes()[0] == first && line.starts_with(*word);
+                if fits && (holding & (1 << index) != 0 || starts.iter().any(starts_so)) {
                     *count += 1;
                 }
             }

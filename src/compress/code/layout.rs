@@ -105,6 +105,7 @@ impl Writer<'_> {
         let mut end = gap.end;
         let mut closes = String::new();
         let mut ends_at = None;
+        let mut closes_line = false;
         while let Some(top) = self.open.last().copied()
             && (layout.next[top] < gap.end || (is_inline && layout.next[top] == gap.end && Some(top) == opener))
         {
@@ -117,6 +118,7 @@ impl Writer<'_> {
                 closes.push_str(if closes.is_empty() { "" } else { " " });
                 closes.push_str(piece.close.trim());
                 ends_at = Some(piece.end);
+                closes_line = piece.close.ends_with('\n');
             }
             self.open.pop();
         }
@@ -124,9 +126,7 @@ impl Writer<'_> {
         let mark = marks.cut_to(gap.clone(), ends_at.unwrap_or(0));
         let last = &self.pieces[gap.end - 1];
         let ends_line = match ends_at {
-            Some(at) if at > last.end => {
-                self.pieces[..gap.end].iter().any(|piece| piece.end == at && piece.close.ends_with('\n'))
-            }
+            Some(at) if at > last.end => closes_line,
             _ => last.text.ends_with('\n') || last.close.ends_with('\n') || gap.end == self.pieces.len(),
         };
         if is_inline {

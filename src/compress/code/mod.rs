@@ -1,9 +1,10 @@
 //! Source code: definitions first, bodies elided.
 //!
-//! A text is cut into its files ([`files`]), each file is parsed ([`parse`], with the languages of
-//! [`grammar`]) and cut at its definitions. What is cut leaves a comment (and `...` in Python), so
-//! that the rest still parses. Other languages, giant files and files too broken to parse are cut by
-//! brackets or indentation ([`blocks`]), and by lines where those do not match either.
+//! A text is cut into its files ([`files`]), the outline of each ([`skeleton`]) is parsed ([`parse`],
+//! with the languages of [`grammar`]), and it is cut at its definitions. What is cut leaves a comment
+//! (and `...` in Python), so that the rest still parses. Other languages, giant files and files too
+//! broken to parse are cut by brackets or indentation ([`blocks`]), and by lines where those do not
+//! match either.
 //! What answers a query is judged in [`answers`].
 
 mod answers;
@@ -13,6 +14,7 @@ mod grammar;
 mod language;
 mod layout;
 mod parse;
+mod skeleton;
 mod tight;
 
 use std::borrow::Cow;
@@ -332,6 +334,23 @@ impl Limit {
         let out = fitted(RUST, Some("how is the line length logged"), 130);
         assert!(out.contains("let quote = '{';"), "{out}");
         assert!(!out.contains("let other"), "{out}");
+    }
+
+    #[test]
+    fn the_beginning_of_a_file_is_cut_like_a_whole_one() {
+        let mut text = String::from("package a;\n\npublic class Orders {\n");
+        for name in ["first", "second", "third", "fourth"] {
+            text.push_str(&format!("    public int {name}(int one) {{\n"));
+            text.push_str("        if (one > 2) {\n            return call(one, one);\n        }\n".repeat(6).as_str());
+            text.push_str("        return one;\n    }\n\n");
+        }
+        text.push_str(
+            "    public int fifth(int one) {\n        if (one > 2) {\n            return call(one\n// more\n",
+        );
+        let out = fitted(&text, None, 200);
+        for name in ["first", "second", "third", "fourth", "fifth"] {
+            assert!(out.contains(&format!("public int {name}(int one) {{")), "{name}\n{out}");
+        }
     }
 
     #[test]

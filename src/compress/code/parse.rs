@@ -9,6 +9,7 @@ use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use super::blocks::{Block, Role};
 use super::grammar::Grammar;
+use super::skeleton::Skeleton;
 
 /// Deeper blocks are part of the body they stand in.
 const DEPTH_MAX: usize = 12;
@@ -65,7 +66,7 @@ pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Opti
     if source.len() > BYTES_MAX {
         return None;
     }
-    let mut best: Option<(usize, Tree, Grammar)> = None;
+    let mut best: Option<(usize, Parsed, Grammar)> = None;
     for grammar in grammars {
         if let Some((least, _, known)) = &best {
             let share = if known.is_like(*grammar) { DIALECT_SHARE } else { FOREIGN_SHARE };
@@ -73,15 +74,14 @@ pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Opti
                 continue;
             }
         }
-        let Some(tree) = parse(source, *grammar) else { continue };
-        let broken = broken_bytes(&tree);
+        let Some((broken, parsed)) = parsed(source, *grammar) else { continue };
         if best.as_ref().is_none_or(|(least, ..)| broken < *least) {
-            best = Some((broken, tree, *grammar));
+            best = Some((broken, parsed, *grammar));
         }
     }
-    let (_, tree, grammar) = best.filter(|(broken, ..)| broken * BROKEN_SHARE <= source.len())?;
-    let mut cutter = Cutter { text: source, grammar, blocks: Vec::new() };
-    let children = children(tree.root_node(), 0..source.len());
+    let (_, Parsed { tree, skeleton }, grammar) = best.filter(|(broken, ..)| broken * BROKEN_SHARE <= source.len())?;
+    let mut cutter = Cutter { text: source, skeleton, grammar, blocks: Vec::new() };
+    let children = cutter.children(tree.root_node(), 0..source.len());
     cutter.level(&children, 0..source.len(), None, 0, false);
     let mut blocks = cutter.blocks;
     for block in &mut blocks {
@@ -90,6 +90,27 @@ pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Opti
         }
     }
     Some(blocks)
+}
+
+/// A tree, and what of the source was parsed where that was not the whole.
+struct Parsed {
+    tree: Tree,
+    skeleton: Option<Skeleton>,
+}
+
+/// Parses the outline of a source, or the whole where there is none that the grammar knows; tells how many
+/// bytes it could make nothing of.
+fn parsed(source: &str, grammar: Grammar) -> Option<(usize, Parsed)> {
+    if let Some(skeleton) = Skeleton::of(source, grammar)
+        && let Some(tree) = parse(&skeleton.text, grammar)
+    {
+        let broken = broken_bytes(&tree);
+        if broken * DIALECT_SHARE <= skeleton.text.len() {
+            return Some((broken, Parsed { tree, skeleton: Some(skeleton) }));
+        }
+    }
+    let tree = parse(source, grammar)?;
+    Some((broken_bytes(&tree), Parsed { tree, skeleton: None }))
 }
 
 fn parse(source: &str, grammar: Grammar) -> Option<Tree> {
@@ -123,16 +144,6 @@ fn broken_bytes(tree: &Tree) -> usize {
             }
         }
     }
-}
-
-/// The children of a node that lie within `range`.
-fn children(node: Node<'_>, range: Range<usize>) -> Vec<Node<'_>> {
-    let mut cursor = node.walk();
-    node.children(&mut cursor)
-        .filter(|child| {
-            child.start_byte() >= range.start && child.end_byte() <= range.end && !child.byte_range().is_empty()
-        })
-        .collect()
 }
 
 /// What a node of the tree is for us.
@@ -250,17 +261,16 @@ fn last_named(node: Node<'_>) -> Option<Node<'_>> {
 }
 
 impl<'tree> Definition<'tree> {
-    /// The node that is the body, and the bytes of `text` within its brackets.
-    fn body(&self, text: &str, is_indented: bool) -> Option<(Node<'tree>, Range<usize>)> {
-        let bytes = text.as_bytes();
+    /// The node that is the body, and the bytes of the text within its brackets.
+    fn body(&self, cutter: &Cutter<'_>) -> Option<(Node<'tree>, Range<usize>)> {
+        let is_indented = cutter.is_indented();
+        let bytes = cutter.text.as_bytes();
         if self.class == Class::Condition && !is_indented {
-            let start = end_of_line(text, self.inner.start_byte());
+            let inner = cutter.span(self.inner);
+            let start = end_of_line(cutter.text, inner.start);
             let end = match self.inner.child_by_field_name("alternative") {
-                Some(alternative) => alternative.start_byte(),
-                None => {
-                    let node = &text[self.inner.byte_range()];
-                    self.inner.start_byte() + node.rfind("#endif")?
-                }
+                Some(alternative) => cutter.span(alternative).start,
+                None => inner.start + cutter.text[inner.clone()].rfind("#endif")?,
             };
             return (start < end).then_some((self.inner, start..end));
         }
@@ -274,7 +284,10 @@ impl<'tree> Definition<'tree> {
             let mut cursor = self.inner.walk();
             self.inner.named_children(&mut cursor).find(|child| child.kind() == "field_declaration_list")?
         };
-        let Range { start, end } = body.byte_range();
+        let Range { start, end } = cutter.span(body);
+        if cutter.skeleton.as_ref().is_some_and(|skeleton| skeleton.is_unclosed(body.end_byte())) {
+            return (end > start && bytes[start] == b'{').then_some((body, start + 1..end));
+        }
         if is_indented {
             return Some((body, start..end));
         }
@@ -284,8 +297,10 @@ impl<'tree> Definition<'tree> {
 }
 
 struct Cutter<'a> {
-    /// The part of the text that is parsed.
+    /// The part of the text that is cut.
     text: &'a str,
+    /// What of it was parsed, where that is not all.
+    skeleton: Option<Skeleton>,
     grammar: Grammar,
     blocks: Vec<Block>,
 }
@@ -295,16 +310,33 @@ impl Cutter<'_> {
         self.grammar == Grammar::Python
     }
 
+    /// Where a node stands.
+    fn span(&self, node: Node<'_>) -> Range<usize> {
+        let span = node.byte_range();
+        self.skeleton.as_ref().map_or(span.clone(), |skeleton| skeleton.in_source(span))
+    }
+
+    /// The children of a node that lie within `range`.
+    fn children<'tree>(&self, node: Node<'tree>, range: Range<usize>) -> Vec<Node<'tree>> {
+        let mut cursor = node.walk();
+        let is_within = |child: &Node<'_>| {
+            let span = self.span(*child);
+            span.start >= range.start && span.end <= range.end && !span.is_empty()
+        };
+        node.children(&mut cursor).filter(is_within).collect()
+    }
+
     /// Cuts what lies in `range`, of which `nodes` are the parts. In the body of a function, what is
     /// not a definition is one block.
     fn level(&mut self, nodes: &[Node<'_>], range: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
         let mut at = range.start;
         let mut sibling = None;
         for (index, node) in nodes.iter().enumerate() {
-            if node.end_byte() <= at {
+            let span = self.span(*node);
+            if span.end <= at {
                 continue;
             }
-            let (start, end) = self.whole_lines(node.byte_range(), at..range.end, nodes.get(index + 1));
+            let (start, end) = self.whole_lines(span, at..range.end, nodes.get(index + 1));
             if start > at && !self.extend(sibling, at..start) {
                 self.push_rest(at..start, parent, depth, is_body);
             }
@@ -335,14 +367,13 @@ impl Cutter<'_> {
             return self.is_indented() && self.holds_definition(found.inner);
         }
         found.inner.kind() != "object"
-            && (found.inner.child_by_field_name("name").is_some()
-                || found.inner.start_position().row < found.inner.end_position().row)
+            && (found.inner.child_by_field_name("name").is_some() || self.text[self.span(found.inner)].contains('\n'))
     }
 
     /// Whether a function or class is defined in what a condition begins with, and little else follows.
     fn holds_definition(&self, condition: Node<'_>) -> bool {
         let body = condition.child_by_field_name("body").or_else(|| condition.child_by_field_name("consequence"));
-        let Some(body) = body.filter(|body| condition.end_byte() - body.end_byte() < ONE_LINE_BODY) else {
+        let Some(body) = body.filter(|body| self.span(condition).end - self.span(*body).end < ONE_LINE_BODY) else {
             return false;
         };
         let mut cursor = body.walk();
@@ -362,7 +393,7 @@ impl Cutter<'_> {
         depth: usize,
         is_body: bool,
     ) {
-        let body = found.body(self.text, self.is_indented()).and_then(|(body, inner)| {
+        let body = found.body(self).and_then(|(body, inner)| {
             let is_long = self.text[inner.clone()].contains('\n') || inner.len() > ONE_LINE_BODY;
             let inner = self.within(inner, span.clone());
             let source = &self.text[inner.clone()];
@@ -393,19 +424,19 @@ impl Cutter<'_> {
                 self.push(inner, Role::Body, Some(number), depth + 1);
             }
             Class::Holder => {
-                self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, false);
+                self.level(&self.children(body, inner.clone()), inner, Some(number), depth + 1, false);
             }
             Class::Condition => {
-                self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, is_body);
+                self.level(&self.children(body, inner.clone()), inner, Some(number), depth + 1, is_body);
             }
-            Class::Function => self.level(&children(body, inner.clone()), inner, Some(number), depth + 1, true),
+            Class::Function => self.level(&self.children(body, inner.clone()), inner, Some(number), depth + 1, true),
         }
     }
 
     fn name(&mut self, number: usize, found: &Definition<'_>) {
         let node = ["name", "type", "declarator"].iter().find_map(|field| found.inner.child_by_field_name(field));
         if let Some(node) = node {
-            self.blocks[number].name = node.byte_range();
+            self.blocks[number].name = self.span(node);
         }
     }
 
@@ -434,7 +465,7 @@ impl Cutter<'_> {
             let is_own = tail.is_empty() || tail.starts_with('\n');
             if self.is_indented() {
                 end = end_of_line(&self.text[..room.end], end);
-            } else if is_own && !next.is_some_and(|next| next.start_byte() < end + own && next.is_named()) {
+            } else if is_own && !next.is_some_and(|next| next.is_named() && self.span(*next).start < end + own) {
                 // What follows on the line is in other nodes otherwise.
                 end += own;
             }
@@ -490,7 +521,17 @@ impl Cutter<'_> {
     }
 
     /// What no rule of ours is for.
-    fn push_rest(&mut self, span: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
+    fn push_rest(&mut self, mut span: Range<usize>, parent: Option<usize>, depth: usize, is_body: bool) {
+        let source = &self.text[span.clone()];
+        let first = source.len() - source.trim_start().len();
+        if is_body
+            && first < source.len()
+            && let Some(line) = source[..first].rfind('\n')
+        {
+            let blank = span.start..span.start + line + 1;
+            span.start = blank.end;
+            self.push(blank, Role::Blank, parent, depth);
+        }
         let role = match &self.text[span.clone()] {
             blank if blank.trim().is_empty() => Role::Blank,
             _ if is_body => Role::Body,
