@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_is_closed_for_the_parser() {
-        let java = "class A {\n    void b() {\n        run();\n    }\n    void c() {\n        if (two) {\n            call(\"";
+        let java =
+            "class A {\n    void b() {\n        run();\n    }\n    void c() {\n        if (two) {\n            call(\"";
         check(Grammar::Java, java, "class A {\n    void b() {\n        run();\n    }\n    void c() {\n}}");
         assert!(Skeleton::of("class A { void b() { (} }", Grammar::Java).is_none());
     }
