@@ -371,3 +371,17 @@ fn what_the_answer_calls_is_kept_before_what_it_does_not() {
         assert!(out.contains(body), "{body} is missing\n{out}");
     }
 }
+
+#[test]
+fn members_that_only_lines_part_stay_on_lines_of_their_own() {
+    let one = |name: &str| {
+        format!(
+            "export type {name}Args = Partial<{{\n  start: number\n  parcels: string[]\n  rate: number | undefined\n}}>\n\nexport function {name}(args: {name}Args): number {{\n  const total = args.start * 3\n  record(total, args.rate)\n  return total\n}}\n\n"
+        )
+    };
+    let source = NAMES.map(one).concat();
+    for max_tokens in (60..400).step_by(20) {
+        let out = fitted(&source, max_tokens, None).text;
+        assert!(styles()[2].parses(&out), "does not parse at {max_tokens}\n{out}");
+    }
+}

@@ -131,7 +131,7 @@ fn moved(line: &str, language: Language, depth: usize) -> &str {
 fn joined(head: &str, language: Language) -> Option<String> {
     let head = head.trim();
     let mut out = String::with_capacity(head.len());
-    let mut depth = 0_usize;
+    let (mut depth, mut braces) = (0_usize, 0_usize);
     for (number, line) in head.lines().map(str::trim).enumerate() {
         let is_odd = |quote: char| line.matches(quote).count() % 2 == 1;
         let has_comment = if language.is_indented {
@@ -145,11 +145,20 @@ fn joined(head: &str, language: Language) -> Option<String> {
         if number > 0 && language.is_indented && depth == 0 {
             return None;
         }
+        // Within braces the end of a line may be all that parts two members.
+        if !language.is_rust && braces > 0 && !out.ends_with([',', ';', '{', '(', '[']) && !line.starts_with('}') {
+            return None;
+        }
         if !(out.is_empty() || line.is_empty() || out.ends_with(['(', '[', '<']) || line.starts_with([')', ']', '>'])) {
             out.push(' ');
         }
         out.push_str(line);
         for byte in line.bytes() {
+            match byte {
+                b'{' => braces += 1,
+                b'}' => braces = braces.saturating_sub(1),
+                _ => {}
+            }
             match byte {
                 b'(' | b'[' | b'{' => depth += 1,
                 b')' | b']' | b'}' => depth = depth.saturating_sub(1),
