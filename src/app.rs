@@ -63,6 +63,7 @@ pub fn build(loaded: Loaded) -> std::io::Result<Arc<Services>> {
 /// Returns the model that the settings name. Nothing is read or asked yet.
 pub fn embeddings(config: &EmbeddingConfig) -> Arc<Embeddings> {
     Arc::new(match config.clone() {
+        EmbeddingConfig::Off => Embeddings::off(),
         EmbeddingConfig::BuiltIn => Embeddings::default(),
         EmbeddingConfig::Folder(folder) => Embeddings::new(Box::new(Folder::new(folder))),
         EmbeddingConfig::Remote { url, model, api_key, timeout, batch_max } => {

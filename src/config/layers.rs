@@ -124,6 +124,9 @@ pub struct Memory {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
+    /// Whether memories are embedded at all. Without, words alone find them, and many are stored faster.
+    #[schemars(extend("x-trusted" = true))]
+    pub enabled: Option<bool>,
     /// A folder with a BERT encoder such as all-MiniLM-L6-v2: `config.json`, `vocab.txt` and
     /// `model.safetensors`.
     #[schemars(extend("x-trusted" = true))]

@@ -189,6 +189,9 @@ impl Resolver<'_> {
 
     /// Returns the model that is named. What cannot be one is told, and is the one within the program.
     fn embedding(&mut self, embedding: super::layers::Embedding) -> EmbeddingConfig {
+        if !has_default(embedding.enabled) {
+            return EmbeddingConfig::Off;
+        }
         let set = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let folder = self.path("embedding.model_dir", embedding.model_dir.as_deref());
         let (url, model, api_key) = (set(embedding.url), set(embedding.model), set(embedding.api_key));

@@ -97,6 +97,8 @@ pub struct MemoryConfig {
 /// The model that tells what memories mean.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EmbeddingConfig {
+    /// None: words alone find memories.
+    Off,
     /// The one within the program.
     BuiltIn,
     /// One in a folder.
@@ -120,6 +122,7 @@ impl std::fmt::Debug for EmbeddingConfig {
     /// Shows no key, and no address, which may hold a password.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Off => write!(formatter, "Off"),
             Self::BuiltIn => write!(formatter, "BuiltIn"),
             Self::Folder(folder) => write!(formatter, "Folder({})", folder.display()),
             Self::Remote { model, .. } => write!(formatter, "Remote({model})"),

@@ -68,7 +68,8 @@ impl Embedder for BuiltIn {
 
 /// The model that the settings name, and whether it works.
 pub struct Embeddings {
-    source: Box<dyn Embedder>,
+    /// `None`: memories are found by their words alone, as the settings say.
+    source: Option<Box<dyn Embedder>>,
     failing: Mutex<Option<Failing>>,
 }
 
@@ -86,23 +87,35 @@ impl Default for Embeddings {
 impl Embeddings {
     /// Returns the door to a model.
     pub fn new(source: Box<dyn Embedder>) -> Self {
-        Self { source, failing: Mutex::default() }
+        Self { source: Some(source), failing: Mutex::default() }
     }
 
-    /// Returns the name under which vectors are kept. May read the model's files.
+    /// Returns a door to nothing: no text gets a vector.
+    pub fn off() -> Self {
+        Self { source: None, failing: Mutex::default() }
+    }
+
+    /// Whether no text gets a vector.
+    pub fn is_off(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Returns the name under which vectors are kept, which is empty where none are. May read the model's
+    /// files.
     pub fn model(&self) -> &str {
-        self.source.model()
+        self.source.as_ref().map_or("", |source| source.model())
     }
 
-    /// Returns the vectors of texts. After a failure the model is left alone for a while, so that a
+    /// Returns the vectors of texts; empty ones where there is no model. After a failure the model is left alone for a while, so that a
     /// server that is down costs one time-out and not one for every call.
     pub fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let Some(source) = &self.source else { return Ok(vec![Vec::new(); texts.len()]) };
         if let Some(failing) = &*self.failing()
             && failing.since.elapsed() < REST
         {
             return Err(failing.error.clone());
         }
-        let result = self.source.embed(texts, purpose);
+        let result = source.embed(texts, purpose);
         debug_assert!(result.as_ref().map_or(true, |vectors| vectors.len() == texts.len()));
         let failed = result.as_ref().err().map(|error| Failing { since: Instant::now(), error: error.clone() });
         if let Some(failing) = &failed {
@@ -166,6 +179,13 @@ mod tests {
         let first = embeddings.embed(&["a"], Purpose::Query).expect_err("it is broken");
         assert_eq!(embeddings.embed(&["a"], Purpose::Keep), Err(first.clone()), "it was not asked again");
         assert_eq!(embeddings.problem(), Some(first.to_string()));
+    }
+
+    #[test]
+    fn without_a_model_there_are_no_vectors() {
+        let embeddings = Embeddings::off();
+        assert_eq!(embeddings.embed(&["a", "b"], Purpose::Query), Ok(vec![vec![], vec![]]));
+        assert!(embeddings.is_off() && embeddings.model().is_empty() && embeddings.problem().is_none());
     }
 
     #[test]

@@ -52,6 +52,9 @@ impl Memories {
     /// Gives memories that are to be stored the vectors of what they mean. When the model fails they
     /// go without, and get them later.
     pub(super) async fn with_meanings(&self, mut news: Vec<NewMemory>) -> Vec<NewMemory> {
+        if self.embeddings.is_off() {
+            return news;
+        }
         let embeddings = self.embeddings.clone();
         let embed = move || {
             let texts: Vec<&str> = news.iter().map(|new| new.text.as_str()).collect();
@@ -73,6 +76,9 @@ impl Memories {
 
     /// Gives every memory that has none the vector of what it means; returns how many got one.
     pub async fn fill_in_meanings(&self) -> Result<usize, MemoryError> {
+        if self.embeddings.is_off() {
+            return Ok(0);
+        }
         let mut filled = 0;
         for store in [&self.project, &self.user] {
             filled += fill_in(store.as_ref(), &self.embeddings).await?.0;
@@ -85,7 +91,7 @@ impl Memories {
         let mut task = self.backfill.task.lock().unwrap_or_else(PoisonError::into_inner);
         let is_running = task.as_ref().is_some_and(|task| !task.is_finished());
         // While the model rests, nothing would come of it.
-        if is_running || self.backfill.done.load(Ordering::Relaxed) || self.embeddings.is_resting() {
+        if self.embeddings.is_off() || is_running || self.backfill.done.load(Ordering::Relaxed) || self.embeddings.is_resting() {
             return;
         }
         self.backfill.done.store(true, Ordering::Relaxed);

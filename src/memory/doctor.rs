@@ -129,6 +129,9 @@ impl Memories {
 
 /// Memories that only words can find.
 async fn without_meaning(store: &dyn Store, memories: &Memories, mend: bool) -> Result<Option<Finding>, MemoryError> {
+    if memories.embeddings.is_off() {
+        return Ok(None);
+    }
     let lacking = store.without_meaning(usize::MAX).await?;
     if lacking.is_empty() {
         return Ok(None);

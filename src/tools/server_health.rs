@@ -170,7 +170,7 @@ fn free_space(_: &Path) -> Option<u64> {
 
 async fn api(call: &Call) -> Check {
     let found = runners::installed(&call.services.config);
-    if call.services.config.embedding != EmbeddingConfig::BuiltIn
+    if !matches!(call.services.config.embedding, EmbeddingConfig::Off | EmbeddingConfig::BuiltIn)
         && let Some(problem) = call.services.memories.examine_model().await
     {
         return Check::new(Status::Degraded, problem);

@@ -486,6 +486,25 @@ fn a_repository_cannot_say_where_memories_are_sent() {
 }
 
 #[test]
+fn without_embeddings_words_find_memories() {
+    let place = Place::new();
+    let off = ["--set", "embedding.enabled=false"];
+    let with = |rest: &[&'static str]| [&off[..], rest].concat();
+    place.ctx(&with(&["remember", "The automobile is red"])).exits(0);
+    let count = |shown: &str| {
+        let shown: serde_json::Value = serde_json::from_str(shown).expect("JSON");
+        shown.to_string().matches(r#""embeddings":1"#).count()
+    };
+    assert_eq!(count(place.ctx(&with(&["memory", "stats", "--json"])).exits(0)), 0);
+    assert!(place.ctx(&with(&["recall", "red automobile"])).exits(0).contains("The automobile is red"));
+    assert!(!place.ctx(&with(&["recall", "vehicle"])).stdout.contains("The automobile is red"));
+    assert!(!place.ctx(&with(&["memory", "doctor"])).exits(0).contains("without_vector"));
+    // Switched on again, what lacks a vector gets one.
+    place.ctx(&["memory", "doctor", "--fix"]).exits(0);
+    assert_eq!(count(place.ctx(&["memory", "stats", "--json"]).exits(0)), 1);
+}
+
+#[test]
 fn a_key_is_never_shown() {
     let place = Place::new();
     let shown = place.ctx(&["--set", "embedding.api_key=sk-geheim", "config", "show"]);

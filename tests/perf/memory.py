@@ -36,6 +36,7 @@ RATIO_GOAL = 2.0  # the median recall in that of FTS5, up to a hundred thousand
 MILLION_P50_GOAL_MS, MILLION_MEMORY_GOAL_MIB = 150, 600
 FIRST_GOAL_MS = 300  # of a new process over a hundred thousand
 STORED_GOAL = 3_000  # a second, embeddings included
+STORED_PLAIN_GOAL = 5_000  # a second, without embeddings
 RATIO_SLACK, TIME_SLACK = 1.5, 3.0
 
 STOP_WORDS = {"a", "an", "and", "did", "do", "in", "is", "it", "of", "on", "the", "to", "was", "what", "when", "who"}
@@ -91,9 +92,9 @@ class MadeUp:
 class Server:
     """One `ctx serve` over a project."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, *settings: str) -> None:
         self.process = subprocess.Popen(
-            [BINARY, "serve"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [BINARY, *settings, "serve"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.asked = 0
         self.ask("initialize", INITIALIZE)
@@ -262,6 +263,19 @@ def measure(size: int, questions: int, report: Report) -> None:
             report.bound("memory of a new process at most, MiB", peak, MILLION_MEMORY_GOAL_MIB, RATIO_SLACK)
 
 
+def measure_without_embeddings(size: int, report: Report) -> None:
+    """Stores memories of which only the words are kept."""
+    with tempfile.TemporaryDirectory(dir=BOX) as folder:
+        server = Server(new_project(folder), "--set", "embedding.enabled=false")
+        spent, cpu = 0.0, server.cpu_seconds()
+        for batch in MadeUp(size).batches(1):
+            server.store(batch)
+            spent += server.took
+        cpu = server.cpu_seconds() - cpu
+        report.bound("stored a second, without embeddings", size / spent, STORED_PLAIN_GOAL, TIME_SLACK, True, size / cpu)
+        server.close()
+
+
 def main() -> None:
     quick = "--quick" in sys.argv
     sizes = [int(size) for size in sys.argv[1:] if size != "--quick"] or SIZES
@@ -269,6 +283,7 @@ def main() -> None:
     report = Report()
     for size in sizes:
         measure(size, 30 if quick else 100, report)
+        measure_without_embeddings(size, report)
     print(f"\n{report.bounds - len(report.short) - len(report.failed)} of {report.bounds} bounds hold")
     for what in report.short:
         print(f"    SHORT: {what}")
