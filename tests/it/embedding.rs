@@ -492,7 +492,7 @@ fn without_embeddings_words_find_memories() {
     let with = |rest: &[&'static str]| [&off[..], rest].concat();
     place.ctx(&with(&["remember", "The automobile is red"])).exits(0);
     let count = |shown: &str| {
-        let shown: serde_json::Value = serde_json::from_str(shown).expect("JSON");
+        let shown: Value = serde_json::from_str(shown).expect("JSON");
         shown.to_string().matches(r#""embeddings":1"#).count()
     };
     assert_eq!(count(place.ctx(&with(&["memory", "stats", "--json"])).exits(0)), 0);
