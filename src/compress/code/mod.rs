@@ -108,15 +108,21 @@ fn cut(text: &str) -> Vec<File<'_>> {
 fn body(text: &str, part: &files::Part<'_>) -> Vec<Block> {
     let known = if part.grammar.is_none() { Language::named(part.name) } else { None };
     let mut blocks: Vec<Block> = Vec::new();
+    // What one part is written in, the next one is most likely, too: its beginning says less.
+    let mut last: Option<Grammar> = None;
     for range in parse::parts(text, part.body.clone()) {
         let grammars = match part.grammar {
             Some(grammar) => grammar.relatives(),
             None if known.is_some() => Vec::new(),
-            None => Grammar::guesses(&text[range.clone()]),
+            None => {
+                let guesses = Grammar::guesses(&text[range.clone()]).into_iter();
+                last.into_iter().chain(guesses.filter(|guess| Some(*guess) != last)).collect()
+            }
         };
         let cut = parse::cut(text, range.clone(), &grammars);
+        last = cut.as_ref().map(|(grammar, _)| *grammar).or(last);
         let first = blocks.len();
-        let cut = cut.unwrap_or_else(|| unparsed(text, range, known));
+        let cut = cut.map_or_else(|| unparsed(text, range, known), |(_, blocks)| blocks);
         blocks
             .extend(cut.into_iter().map(|block| Block { parent: block.parent.map(|parent| parent + first), ..block }));
     }

@@ -51,7 +51,10 @@ pub(super) fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
                 && (after.is_ascii_alphabetic() || matches!(after, b'@' | b'#' | b'/' | b'_'))
         };
         let last = (start + BYTES_MAX).min(range.end) - 1;
-        let found = (start + PART / 2..last).find(|at| begins(*at));
+        // Behind a brace at the margin where there is one: a blank line may be within a string.
+        let ends = |at: usize| bytes[..at].ends_with(b"\n}\n") && begins(at);
+        let near = start + PART / 2..(start + PART).min(last);
+        let found = near.clone().find(|at| ends(*at)).or_else(|| (near.start..last).find(|at| begins(*at)));
         let Some(found) = found else { break };
         parts.push(start..found + 1);
         start = found + 1;
@@ -60,8 +63,9 @@ pub(super) fn parts(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     parts
 }
 
-/// Cuts the part of a text at `range` into blocks; `None` when none of the grammars fits it.
-pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Option<Vec<Block>> {
+/// Cuts the part of a text at `range` into blocks, and says with which of the grammars; `None` when none of
+/// them fits it.
+pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Option<(Grammar, Vec<Block>)> {
     let source = &text[range.clone()];
     if source.len() > BYTES_MAX {
         return None;
@@ -89,7 +93,7 @@ pub(super) fn cut(text: &str, range: Range<usize>, grammars: &[Grammar]) -> Opti
             *span = span.start + range.start..span.end + range.start;
         }
     }
-    Some(blocks)
+    Some((grammar, blocks))
 }
 
 /// A tree, and what of the source was parsed where that was not the whole.
