@@ -91,7 +91,11 @@ impl Memories {
         let mut task = self.backfill.task.lock().unwrap_or_else(PoisonError::into_inner);
         let is_running = task.as_ref().is_some_and(|task| !task.is_finished());
         // While the model rests, nothing would come of it.
-        if self.embeddings.is_off() || is_running || self.backfill.done.load(Ordering::Relaxed) || self.embeddings.is_resting() {
+        if self.embeddings.is_off()
+            || is_running
+            || self.backfill.done.load(Ordering::Relaxed)
+            || self.embeddings.is_resting()
+        {
             return;
         }
         self.backfill.done.store(true, Ordering::Relaxed);
