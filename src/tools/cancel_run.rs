@@ -36,7 +36,7 @@ pub struct Output {
 
 impl TypedTool for CancelRun {
     const NAME: &'static str = "cancel_run";
-    const ABOUT: &'static str = "Stop a run and its whole process tree.";
+    const ABOUT: &'static str = "Stop a run and its processes.";
     const EFFECTS: Effects = Effects::CHANGES;
     const COMMAND: Command = Command { name: "cancel", positional: &["run_id"], ..Command::DEFAULT };
     type Params = Params;

@@ -77,7 +77,7 @@ struct PartOutput {
 impl TypedTool for ContextPack {
     const NAME: &'static str = "context_pack";
     const ABOUT: &'static str =
-        "Pack files, globs, memories, diff and text into one packet of at most max_tokens, by priority and query.";
+        "Pack files, globs, memories, diff and text into one packet within max_tokens, by priority and query.";
     const EFFECTS: Effects = Effects { idempotent: true, ..Effects::ADDS };
     const COMMAND: Command = Command { name: "pack", positional: &["sources"], verbatim: true, ..Command::DEFAULT };
     type Params = Params;

@@ -68,8 +68,7 @@ pub struct Output {
 
 impl TypedTool for ContextRetrieve {
     const NAME: &'static str = "context_retrieve";
-    const ABOUT: &'static str =
-        "Fetch cut or stored text by handle: lines byte for byte, regex matches, or passages for a query.";
+    const ABOUT: &'static str = "Fetch cut or stored text by handle: lines, regex matches, or passages for a query.";
     const EFFECTS: Effects = Effects::READS;
     const COMMAND: Command =
         Command { name: "retrieve", positional: &["handle", "lines"], verbatim: true, ..Command::DEFAULT };

@@ -62,7 +62,7 @@ struct Checks {
 
 impl TypedTool for ServerHealth {
     const NAME: &'static str = "server_health";
-    const ABOUT: &'static str = "Check database, memory, disk, runners and sandbox.";
+    const ABOUT: &'static str = "Check database, disk, runners and sandbox.";
     const EFFECTS: Effects = Effects::READS;
     const COMMAND: Command = Command { name: "health", ..Command::DEFAULT };
     type Params = Params;

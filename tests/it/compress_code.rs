@@ -328,6 +328,28 @@ fn heads_of_many_lines_are_written_on_one_where_there_is_little_room() {
 }
 
 #[test]
+fn a_method_without_its_body_is_a_signature_in_typescript() {
+    let method = |name: &str| {
+        format!(
+            "  async {name}(parcel: Parcel, at: Date): Promise<void> {{\n    const found = await this.find(parcel, at);\n    if (!found) throw new Error('no parcel');\n    this.done.push(found);\n  }}\n\n"
+        )
+    };
+    let methods: String = NAMES.iter().map(|name| method(name)).collect();
+    let source = format!(
+        "export class Depot {{\n{methods}}}\n\nexport function open(path: string): Depot {{\n  const depot = new Depot(path);\n  depot.read();\n  return depot;\n}}\n"
+    );
+    let out = fitted(&source, 150, None).text;
+    let style = styles().into_iter().find(|style| style.name == "TypeScript").expect("it is listed");
+    assert!(style.parses(&out), "{out}");
+    for name in NAMES {
+        let head = format!(" async {name}(parcel: Parcel, at: Date): Promise<void>;");
+        assert!(out.contains(&head), "{head} is missing: {out}");
+    }
+    assert!(out.contains("export function open(path: string): Depot"), "{out}");
+    assert!(out.contains("; body cut: ;]"), "{out}");
+}
+
+#[test]
 fn comments_in_a_head_keep_its_lines_apart() {
     let one = |name: &str| {
         format!(

@@ -421,7 +421,7 @@ impl Cutter<'_> {
         self.blocks[number].close = inner.end..span.end;
         self.blocks[number].holds_blocks = matches!(found.class, Class::Holder | Class::Condition);
         self.blocks[number].is_data = found.class == Class::Data || found.inner.kind() == "object";
-        self.blocks[number].is_declared = is_declaration(found.inner, body);
+        self.blocks[number].is_declared = is_declaration(self.grammar, found.inner, body);
         self.name(number, found);
         match found.class {
             Class::Data => {
@@ -585,14 +585,14 @@ fn is_anonymous(node: Node<'_>, found: &Definition<'_>) -> bool {
 
 /// Whether a function without its body is a declaration that its language has at this place. Not in a
 /// trait, where it would say that there is no body.
-fn is_declaration(function: Node<'_>, body: Node<'_>) -> bool {
+fn is_declaration(grammar: Grammar, function: Node<'_>, body: Node<'_>) -> bool {
     let is_in = |depth: usize, kind: &str| {
         let holder = (0..depth).try_fold(function, |node, _| node.parent());
         holder.is_some_and(|holder| holder.kind() == kind)
     };
-    match function.language().name() {
-        Some("rust") => function.kind() == "function_item" && !is_in(2, "trait_item"),
-        Some("typescript" | "tsx") => match function.kind() {
+    match grammar {
+        Grammar::Rust => function.kind() == "function_item" && !is_in(2, "trait_item"),
+        Grammar::TypeScript | Grammar::Tsx => match function.kind() {
             "function_declaration" => true,
             // What a decorator stands before must have a body.
             "method_definition" => {
@@ -600,14 +600,14 @@ fn is_declaration(function: Node<'_>, body: Node<'_>) -> bool {
             }
             _ => false,
         },
-        Some("go") => matches!(function.kind(), "function_declaration" | "method_declaration"),
-        Some("java") => function.kind() == "method_declaration" && !is_in(2, "interface_declaration"),
-        Some("c" | "cpp") => {
+        Grammar::Go => matches!(function.kind(), "function_declaration" | "method_declaration"),
+        Grammar::Java => function.kind() == "method_declaration" && !is_in(2, "interface_declaration"),
+        Grammar::C | Grammar::Cpp => {
             function.kind() == "function_definition"
                 && function.child_by_field_name("type").is_some()
                 && body.prev_named_sibling().is_some_and(|before| before.kind().ends_with("declarator"))
         }
-        _ => false,
+        Grammar::Python | Grammar::JavaScript => false,
     }
 }
 

@@ -125,8 +125,7 @@ fn is_zero(number: &usize) -> bool {
 
 impl TypedTool for CountTokens {
     const NAME: &'static str = "count_tokens";
-    const ABOUT: &'static str =
-        "Count tokens of text or files: exact for OpenAI encodings, labelled estimates for others.";
+    const ABOUT: &'static str = "Count tokens of text or files: exact for OpenAI encodings, estimates for others.";
     const EFFECTS: Effects = Effects::READS;
     const COMMAND: Command =
         Command { name: "tokens", positional: &["paths"], stdin: Some("text"), ..Command::DEFAULT };
