@@ -21,9 +21,10 @@ from select import select
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
+import asked  # noqa: E402
 import inputs  # noqa: E402
-from checks import BINARY, WORK, expect, official_encoding  # noqa: E402
-from serve import INITIALIZE, memory_mib  # noqa: E402
+from checks import WORK, expect, official_encoding  # noqa: E402
+from serve import memory_mib  # noqa: E402
 
 SMALL, MIDDLE, LARGE = 100_000, 1_000_000, 10_000_000
 CALLS = 20  # of small texts, with a query and without
@@ -39,46 +40,19 @@ LARGE_GOAL_SECONDS, LARGE_GOAL_MEMORY = 2, 10
 GROWTH_GOAL = 1.4  # n log n from 100 kB to 10 MB
 
 
-def cpu_seconds(pid: int) -> float:
-    """Returns the processor time of a process, with that of threads that have ended."""
-    return time.clock_gettime((~pid) << 3 | 2)
-
-
-class Server:
-    """One `ctx serve`."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [BINARY, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.asked = 0
-        self.ask("initialize", INITIALIZE)
-        self.process.stdin.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-
-    def ask(self, method: str, params: dict) -> dict:
-        self.asked += 1
-        request = json.dumps({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params}) + "\n"
-        started = time.perf_counter()
-        self.process.stdin.write(request)
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        self.took = time.perf_counter() - started
-        return json.loads(line)
+class Server(asked.Server):
+    """One `ctx serve`, which compresses."""
 
     def compress(self, text: str, query: str | None) -> tuple[float, float, dict]:
         """Returns seconds, processor seconds and the result."""
         arguments = {"text": text, "max_tokens": len(text) // 16} | ({"query": query} if query else {})
-        before = cpu_seconds(self.process.pid)
+        before = self.cpu_seconds()
         answer = self.ask("tools/call", {"name": "context_compress", "arguments": arguments})
-        spent = cpu_seconds(self.process.pid) - before
+        spent = self.cpu_seconds() - before
         result = answer.get("result", {})
         if "structuredContent" not in result or result.get("isError"):
             expect(False, "a text is compressed", answer)
         return self.took, spent, result["structuredContent"]
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
 
 
 class Peer:

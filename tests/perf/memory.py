@@ -12,12 +12,10 @@ much again where it is a ratio to FTS5 in the same run; three times where it is 
 the processor counts) fails. Linux only: it reads /proc.
 """
 
-import json
 import os
 import random
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,8 +23,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
-from checks import BINARY, BOX, expect  # noqa: E402
-from serve import INITIALIZE, memory_mib  # noqa: E402
+import asked  # noqa: E402
+from checks import BOX, expect  # noqa: E402
+from serve import memory_mib  # noqa: E402
 
 SIZES = [10_000, 100_000]
 BATCH = 500
@@ -89,26 +88,8 @@ class MadeUp:
         self.random.shuffle(self.questions)
 
 
-class Server:
-    """One `ctx serve` over a project."""
-
-    def __init__(self, project: Path, *settings: str) -> None:
-        self.process = subprocess.Popen(
-            [BINARY, *settings, "serve"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.asked = 0
-        self.ask("initialize", INITIALIZE)
-        self.process.stdin.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-
-    def ask(self, method: str, params: dict) -> dict:
-        self.asked += 1
-        request = json.dumps({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params}) + "\n"
-        started = time.perf_counter()
-        self.process.stdin.write(request)
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        self.took = time.perf_counter() - started
-        return json.loads(line)
+class Memories(asked.Server):
+    """One `ctx serve` over a project, which remembers."""
 
     def call(self, tool: str, arguments: dict) -> dict:
         answer = self.ask("tools/call", {"name": tool, "arguments": arguments})
@@ -122,13 +103,6 @@ class Server:
     def recall(self, question: str) -> list[str]:
         found = self.call("memory_recall", {"query": question, "limit": BEST})
         return [one["metadata"]["ref"] for one in found["memories"]]
-
-    def cpu_seconds(self) -> float:
-        return time.clock_gettime((~self.process.pid) << 3 | 2)
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
 
 class Fts5:
@@ -210,7 +184,7 @@ def measure(size: int, questions: int, report: Report) -> None:
     made_up = MadeUp(size)
     with tempfile.TemporaryDirectory(dir=BOX) as folder:
         project = new_project(folder)
-        ours, plain = Server(project), Fts5(project)
+        ours, plain = Memories(project), Fts5(project)
         spent_ours = spent_plain = 0.0
         cpu = ours.cpu_seconds()
         for batch in made_up.batches(questions):
@@ -248,7 +222,7 @@ def measure(size: int, questions: int, report: Report) -> None:
 
         firsts, spent = [], []
         for question, _ in made_up.questions[:5]:
-            fresh = Server(project)
+            fresh = Memories(project)
             cpu = fresh.cpu_seconds()
             fresh.recall(question)
             firsts.append(fresh.took)
@@ -266,7 +240,7 @@ def measure(size: int, questions: int, report: Report) -> None:
 def measure_without_embeddings(size: int, report: Report) -> None:
     """Stores memories of which only the words are kept."""
     with tempfile.TemporaryDirectory(dir=BOX) as folder:
-        server = Server(new_project(folder), "--set", "embedding.enabled=false")
+        server = Memories(new_project(folder), "--set", "embedding.enabled=false")
         spent, cpu = 0.0, server.cpu_seconds()
         for batch in MadeUp(size).batches(1):
             server.store(batch)
